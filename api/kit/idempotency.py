@@ -1,0 +1,110 @@
+"""`Idempotency-Key` on POSTs: the first answer is kept for a day and told again, so that a retry creates nothing twice.
+
+The caller is the Authorization header's hash, so one tenant's keys never meet another's."""
+
+import hashlib
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy.exc import IntegrityError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import ApiError, Conflict, Unprocessable, problem
+from api.kit.idempotency_repository import IdempotencyAcrossTenants, Stored
+
+if TYPE_CHECKING:
+    from api.ports import Ports
+
+MAX_KEY = 255
+MAX_KEPT = 256 * 1024
+KEEP = timedelta(hours=24)
+# answers that hold a secret are never stored: a retry is told that the first try succeeded
+SECRET_PATHS = {"/v1/keys"}
+
+
+class IdempotencyMiddleware:
+    """Plain ASGI, so that other requests pass without a wrapper around their bodies."""
+
+    def __init__(self, app: ASGIApp, ports: "Ports") -> None:
+        self._app = app
+        self._ports = ports
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope.get("headers", ())) if scope["type"] == "http" else {}
+        key = headers.get(b"idempotency-key", b"").decode("latin-1")
+        caller = headers.get(b"authorization", b"")
+        if not key or not caller or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._once(scope, receive, send, key, hashlib.sha256(caller).hexdigest())
+        except ApiError as error:
+            await problem(error)(scope, receive, send)
+
+    async def _once(self, scope: Scope, receive: Receive, send: Send, key: str, caller: str) -> None:
+        if len(key) > MAX_KEY:
+            raise Unprocessable(f"Use at most {MAX_KEY} characters.", pointer="@Idempotency-Key")
+        fingerprint = _fingerprint(scope)
+        kept = await run_in_threadpool(self._claim, caller, key, fingerprint)
+        if kept is not None:
+            await _replay(kept, fingerprint, send)
+            return
+        answer = _Recorder(send)
+        try:
+            await self._app(scope, receive, answer.send)
+        finally:
+            body = "" if scope["path"] in SECRET_PATHS else answer.body.decode("utf-8", "replace")
+            keep = 200 <= answer.status < 300 and len(body) <= MAX_KEPT
+            await run_in_threadpool(self._settle, caller, key, answer.status if keep else None, body)
+
+    def _claim(self, caller: str, key: str, fingerprint: str) -> Stored | None:
+        now = self._ports.clock.now()
+        try:
+            with self._ports.database.write() as session:
+                rows = IdempotencyAcrossTenants(session)
+                rows.forget_before(now - KEEP)
+                found = rows.find(caller, key)
+                if found is None:
+                    rows.claim(caller, key, fingerprint, now)
+                return found
+        except IntegrityError:  # another process claimed it between our look and our write
+            return Stored(fingerprint, None, "")
+
+    def _settle(self, caller: str, key: str, status: int | None, body: str) -> None:
+        with self._ports.database.write() as session:
+            IdempotencyAcrossTenants(session).settle(caller, key, status, body)
+
+
+class _Recorder:
+    """Passes an answer on and remembers it."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 500
+        self.body = b""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        elif message["type"] == "http.response.body" and len(self.body) <= MAX_KEPT:
+            self.body += message.get("body", b"")
+        await self._send(message)
+
+
+def _fingerprint(scope: Scope) -> str:
+    """Path, query and length: bodies of up to a gigabyte are not read twice for this."""
+    length = dict(scope["headers"]).get(b"content-length", b"")
+    return hashlib.sha256(b"\n".join([scope["path"].encode(), scope["query_string"], length])).hexdigest()
+
+
+async def _replay(kept: Stored, fingerprint: str, send: Send) -> None:
+    if kept.fingerprint != fingerprint:
+        raise Unprocessable("This key was used for another request.", pointer="@Idempotency-Key")
+    if kept.status is None:
+        raise Conflict("The first request with this key is still being served.", code="idempotency_in_progress")
+    body = kept.body or json.dumps({"detail": "The first request with this key succeeded; its secret is not repeated."})
+    headers = [(b"content-type", b"application/json"), (b"idempotency-replayed", b"true")]
+    await send({"type": "http.response.start", "status": kept.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body.encode()})

@@ -1,0 +1,121 @@
+"""What every test may ask for: a house on a fresh data directory, its app, tenants with keys, and the real photos."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlmodel import SQLModel
+
+from api.kit import tables  # noqa: F401 - fills the metadata
+
+from api.accounts.scopes import SCOPES_OF, Scope, TenantKind
+from api.accounts.service import AccountsDesk, AccountService
+from api.kit.clock import FixedClock
+from api.main import create_app
+from api.ports import Ports, open_ports
+from api.settings import Settings
+
+REPO = Path(__file__).resolve().parents[1]
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class RecordingQueue:
+    """A queue whose hints a test reads and carries out itself, in its own thread."""
+
+    sent: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def send(self, name: str, **kwargs: Any) -> None:
+        self.sent.append((name, kwargs))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real photographs."""
+    folder = Path(os.environ.get("SHOPLIGHT_SHARED_DATA", REPO.parent / "shared" / "data"))
+    if not folder.is_dir():
+        message = f"the real photographs are not at {folder}"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(NOON)
+
+
+@pytest.fixture
+def queue() -> RecordingQueue:
+    return RecordingQueue()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(datadir=tmp_path / "data")
+
+
+@pytest.fixture
+def ports(settings: Settings, queue: RecordingQueue, clock: FixedClock) -> Iterator[Ports]:
+    """Open ports on an empty, migrated store."""
+    opened = open_ports(settings, queue, clock)
+    SQLModel.metadata.create_all(opened.database.engine)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def client(ports: Ports) -> Iterator[TestClient]:
+    """The app over its real HTTP surface; a crash is a 500, as people would meet it."""
+    with TestClient(create_app(ports), raise_server_exceptions=False) as opened:
+        yield opened
+
+
+@dataclass(frozen=True)
+class Account:
+    """A tenant and a secret key of it."""
+
+    tenant_id: str
+    user_id: str
+    secret: str
+
+    @property
+    def auth(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.secret}"}
+
+
+AccountMaker = Callable[..., Account]
+
+
+@pytest.fixture
+def account(ports: Ports) -> AccountMaker:
+    """Makes tenants: `account("brand")`, `account("brand", scopes=[Scope.search], approved=True)`."""
+    made = iter(range(1000))
+
+    def make(kind: str, *, scopes: list[Scope] | None = None, approved: bool = False) -> Account:
+        with ports.database.write() as session:
+            desk = AccountsDesk(session, ports.clock.now())
+            tenant, user = desk.sign_up(TenantKind(kind), f"A {kind}", f"{kind}{next(made)}@example.com", "long enough")
+            tenant.listing_approved = approved
+            session.flush()
+            held = frozenset(map(str, SCOPES_OF[tenant.kind]))
+            _, secret = AccountService(session, tenant.id, user.id, ports.clock.now()).create_key("test", scopes, held=held)
+        return Account(tenant.id, user.id, secret)
+
+    return make
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_stray_settings() -> None:
+    """Settings of the person's shell must not change what is tested."""
+    for name in [name for name in os.environ if name.startswith("SHOPLIGHT_") and name != "SHOPLIGHT_SHARED_DATA"]:
+        del os.environ[name]
+
+
+__all__ = ["Account", "AccountMaker", "RecordingQueue"]
