@@ -19,6 +19,7 @@ from api.kit.clock import FixedClock
 from api.main import create_app
 from api.ports import Ports, open_ports
 from api.settings import Settings
+from tests.running_demo import RunningDemo
 
 REPO = Path(__file__).resolve().parents[1]
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -109,6 +110,14 @@ def account(ports: Ports) -> AccountMaker:
         return Account(tenant.id, user.id, secret)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
+    """One running demo for all tests that only look at it."""
+    running = RunningDemo(tmp_path_factory.mktemp("demo") / "data")
+    yield running
+    running.stop()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,0 +1,24 @@
+"""The `shoplight` command. Each sub-command is a module of this folder."""
+
+import sys
+
+import typer
+
+from workers.cli import demo
+
+app = typer.Typer(
+    name="shoplight",
+    help="Turns the pictures and videos of the web into shop windows, and counts what happens there exactly once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("demo")(demo.demo)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
