@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 ROUTERS: Sequence[APIRouter] = (accounts, sites)
 
 
-def create_app(ports: Ports, more: Sequence[APIRouter] = ()) -> FastAPI:
-    """The app on open ports; `more` are the pages that the caller mounts beside the API."""
+def create_app(ports: Ports) -> FastAPI:
+    """The app on open ports; pages are mounted beside the API by the caller."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -31,7 +31,7 @@ def create_app(ports: Ports, more: Sequence[APIRouter] = ()) -> FastAPI:
     app.state.ports = ports
     errors.install(app)
     app.add_middleware(IdempotencyMiddleware, ports=ports)
-    for router in (*ROUTERS, *more):
+    for router in ROUTERS:
         app.include_router(router)
     app.include_router(_health())
     app.mount("/sdk", StaticFiles(directory=REPO_ROOT / "sdk" / "dist", check_dir=False), name="sdk")

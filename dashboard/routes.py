@@ -1,10 +1,19 @@
-"""Every page's router, for whoever puts the process together."""
+"""Every page's router, for whoever puts the process together, and what pages need of the application."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
+from fastapi.staticfiles import StaticFiles
 
+from dashboard.accounts.routes import router as accounts
 from dashboard.demo.routes import router as demo
+from dashboard.rendering import HERE
+from dashboard.security import SignInFirst, redirect_to_sign_in
+
+ROUTERS: tuple[APIRouter, ...] = (accounts, demo)
 
 
-def routers() -> list[APIRouter]:
-    """All of them."""
-    return [demo]
+def mount(app: FastAPI) -> None:
+    """Add all pages, their static files, and the way to the sign-in page."""
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    app.add_exception_handler(SignInFirst, redirect_to_sign_in)

@@ -11,10 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlmodel import SQLModel
 
-from api.kit import tables  # noqa: F401 - fills the metadata
-
 from api.accounts.scopes import SCOPES_OF, Scope, TenantKind
 from api.accounts.service import AccountsDesk, AccountService
+from api.kit import tables  # noqa: F401 - fills the metadata
 from api.kit.clock import FixedClock
 from api.main import create_app
 from api.ports import Ports, open_ports
@@ -106,7 +105,9 @@ def account(ports: Ports) -> AccountMaker:
             tenant.listing_approved = approved
             session.flush()
             held = frozenset(map(str, SCOPES_OF[tenant.kind]))
-            _, secret = AccountService(session, tenant.id, user.id, ports.clock.now()).create_key("test", scopes, held=held)
+            _, secret = AccountService(session, tenant.id, user.id, ports.clock.now()).create_key(
+                "test", scopes, held=held
+            )
         return Account(tenant.id, user.id, secret)
 
     return make

@@ -24,7 +24,9 @@ def free_port() -> int:
 class RunningDemo:
     """One demo process; `line` is what it printed when ready."""
 
-    def __init__(self, data_dir: Path, *, port: int | None = None, fetch_allow: str = "", traffic: bool = False) -> None:
+    def __init__(
+        self, data_dir: Path, *, port: int | None = None, fetch_allow: str = "", traffic: bool = False
+    ) -> None:
         self.data_dir = data_dir
         self.port = port or free_port()
         self.log_path = data_dir.with_name(f"{data_dir.name}.log")
@@ -33,7 +35,10 @@ class RunningDemo:
         started = time.monotonic()
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=REPO, stdout=subprocess.PIPE, stderr=log,
+                command,
+                cwd=REPO,
+                stdout=subprocess.PIPE,
+                stderr=log,
                 env={**os.environ, "SHOPLIGHT_FETCH_ALLOW": fetch_allow},
             )
         self.line: dict[str, Any] = json.loads(self._first_line())

@@ -86,6 +86,12 @@ class AccountService:
             self.record("key.revoked", key.id)
         return key
 
+    def revoke_named(self, name: str) -> None:
+        """End every key of that name."""
+        for key in self._rows.keys(None, MAX_KEYS):
+            if key.name == name:
+                self.revoke_key(key.id)
+
 
 class AccountsDesk:
     """What happens before a tenant is known, and what the operator does to tenants."""
@@ -148,3 +154,14 @@ class AccountsDesk:
         action = "listing.approved" if approved else "listing.withdrawn"
         self._session.add(audit_entry(tenant.id, new_id("aud"), actor, action, tenant.id, self._now))
         return tenant
+
+    def by_email(self, email: str) -> tuple[User, Tenant] | None:
+        """A person and their tenant by address."""
+        user = self._rows.user_by_email(email.strip().lower())
+        return self.person(user.id) if user else None
+
+    def set_password(self, user_id: str, password: str) -> None:
+        """A new password; every session ends."""
+        if user := self._rows.user(user_id):
+            user.password_hash = passwords.hash_password(password)
+            user.session_epoch += 1

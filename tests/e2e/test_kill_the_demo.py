@@ -20,15 +20,21 @@ KILL_AFTER = EVENTS // 2
 
 
 def browser_headers(demo: RunningDemo) -> dict[str, str]:
-    return {"Origin": demo.base_url, "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0"}
+    return {
+        "Origin": demo.base_url,
+        "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
+    }
 
 
 def a_token(demo: RunningDemo) -> str:
     page = httpx2.get(demo.line["publisher_page"]).text
     picture = next(part.split('"')[0] for part in page.split('<img src="')[1:])
     url = str(httpx2.URL(demo.line["publisher_page"]).join(picture))
-    body = {"key": demo.line["publishable_key"], "page": {"url": demo.line["publisher_page"]},
-            "media": [{"url": url, "kind": "image"}]}
+    body = {
+        "key": demo.line["publishable_key"],
+        "page": {"url": demo.line["publisher_page"]},
+        "media": [{"url": url, "kind": "image"}],
+    }
     answer = httpx2.post(f"{demo.base_url}/v1/tags", json=body, headers=browser_headers(demo)).json()
     return str(answer["media"][0]["tags"][0]["token"])
 
@@ -47,7 +53,11 @@ def post(demo: RunningDemo, http: httpx2.Client, events: list[dict[str, Any]]) -
 
 def gross(demo: RunningDemo) -> int:
     now = datetime.now(UTC)
-    query = {"from": (now - timedelta(hours=2)).isoformat(), "to": (now + timedelta(hours=1)).isoformat(), "traffic": "gross"}
+    query = {
+        "from": (now - timedelta(hours=2)).isoformat(),
+        "to": (now + timedelta(hours=1)).isoformat(),
+        "traffic": "gross",
+    }
     answer = httpx2.get(f"{demo.base_url}/v1/reports/ctr", params=query, headers=demo.bearer("publisher_secret_key"))
     assert answer.status_code == 200, answer.text
     return int(answer.json()["totals"]["impressions"])
@@ -69,7 +79,9 @@ def settled(demo: RunningDemo, at_least: int) -> int:
 def test_every_acknowledged_event_is_counted_exactly_once(tmp_path: Path) -> None:
     demo = RunningDemo(tmp_path / "data")
     token, at = a_token(demo), datetime.now(UTC).isoformat()
-    events = [{"id": str(uuid.uuid4()), "type": "impression", "token": token, "at": at, "seq": n} for n in range(EVENTS)]
+    events = [
+        {"id": str(uuid.uuid4()), "type": "impression", "token": token, "at": at, "seq": n} for n in range(EVENTS)
+    ]
     batches = [events[n : n + A_REQUEST] for n in range(0, EVENTS, A_REQUEST)]
     acknowledged: list[list[dict[str, Any]]] = []
     posted = itertools.count(1)

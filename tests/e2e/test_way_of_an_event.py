@@ -1,4 +1,4 @@
-"""A shopper in a real browser, on a page of ours with a real street photo: one view, one hover, one click, one report."""
+"""A shopper in a real browser on a page with a real street photo: one view, one hover, one click, one report."""
 
 import functools
 import http.server
@@ -23,10 +23,28 @@ from tests.running_demo import RunningDemo, free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CHROMIUM = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 ]
-CLASSES = "top outerwear dress pants shorts skirt footwear bag eyewear headwear belt scarf".split()
+CLASSES = [
+    "top",
+    "outerwear",
+    "dress",
+    "pants",
+    "shorts",
+    "skirt",
+    "footwear",
+    "bag",
+    "eyewear",
+    "headwear",
+    "belt",
+    "scarf",
+]
 REPORT_WITHIN_S = 15
 # a photo with several large garments; the catalog holds crops of other photos
 PHOTO_WITH_GARMENTS = 4
@@ -73,10 +91,14 @@ def street_catalog(streetstyle: Path, clothing: Path, but: str) -> bytes:
             with Image.open(streetstyle / "images" / f"{label_file.stem}.jpg") as photo:
                 for number, (name, cx, cy, w, h) in enumerate(filter(large, boxes_of(label_file))):
                     size = photo.width, photo.height
-                    crop = photo.crop((
-                        int((cx - w / 2) * size[0]), int((cy - h / 2) * size[1]),
-                        int((cx + w / 2) * size[0]), int((cy + h / 2) * size[1]),
-                    ))
+                    crop = photo.crop(
+                        (
+                            int((cx - w / 2) * size[0]),
+                            int((cy - h / 2) * size[1]),
+                            int((cx + w / 2) * size[0]),
+                            int((cy + h / 2) * size[1]),
+                        )
+                    )
                     add(archive, rows, f"s{label_file.stem}-{number}", name, encoded(crop))
         for folder in sorted((clothing / "train").iterdir()):
             for path in sorted(folder.glob("*.jpg"))[:6]:
@@ -118,9 +140,17 @@ def world(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterat
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
     demo = RunningDemo(tmp_path_factory.mktemp("e2e") / "data", fetch_allow=f"127.0.0.1:{port}")
-    site = call(demo, "POST", "/v1/sites", "publisher_secret_key", json={
-        "name": "Street", "origins": [origin], "media_hosts": [f"127.0.0.1:{port}"],
-    })
+    site = call(
+        demo,
+        "POST",
+        "/v1/sites",
+        "publisher_secret_key",
+        json={
+            "name": "Street",
+            "origins": [origin],
+            "media_hosts": [f"127.0.0.1:{port}"],
+        },
+    )
     (folder / "index.html").write_text(
         f'<!doctype html><title>Street</title><h1>Seen today</h1><img src="/street.jpg" alt="Somebody in the street">'
         f'<script async src="{demo.base_url}/sdk/shoplight.js" data-key="{site["key"]}"></script>'
@@ -174,7 +204,7 @@ def wait_until_tagged(world: World) -> None:
 
 
 def visit(browser: Browser, world: World) -> tuple[str, str, list[str]]:
-    """One view: look for over a second, hover over a tag, click through. Product, its tag's token, posted event bodies."""
+    """One view: look for over a second, hover, click through. The product, its tag's token, the posted bodies."""
     page: Page = browser.new_page(viewport={"width": 1280, "height": 900})
     answers: list[Any] = []
     posted: list[str] = []
@@ -202,8 +232,11 @@ def visit(browser: Browser, world: World) -> tuple[str, str, list[str]]:
 def counted(world: World, product_id: str, **more: str) -> dict[str, Any]:
     now = datetime.now(UTC)
     query = {
-        "from": (now - timedelta(hours=1)).isoformat(), "to": (now + timedelta(hours=1)).isoformat(),
-        "group_by": "product", "filter": f"site_id:{world.site_id}", **more,
+        "from": (now - timedelta(hours=1)).isoformat(),
+        "to": (now + timedelta(hours=1)).isoformat(),
+        "group_by": "product",
+        "filter": f"site_id:{world.site_id}",
+        **more,
     }
     report = call(world.demo, "GET", "/v1/reports/ctr", "publisher_secret_key", params=query)
     return next((row for row in report["rows"] if row["product_id"] == product_id), {})

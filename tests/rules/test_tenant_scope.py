@@ -8,7 +8,8 @@ import pytest
 REPO = Path(__file__).resolve().parents[2]
 SOURCES = sorted(path for root in ("api", "workers", "dashboard") for path in (REPO / root).rglob("*.py"))
 STATEMENTS = {"select", "update", "delete", "insert"}
-SQL_MODULES = {"sqlmodel", "sqlalchemy", "sqlalchemy.sql", "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql"}
+DIALECTS = {"sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql"}
+SQL_MODULES = {"sqlmodel", "sqlalchemy", "sqlalchemy.sql", *DIALECTS}
 
 
 def is_repository(path: Path) -> bool:
@@ -34,10 +35,11 @@ def unscoped_classes(source: str) -> list[str]:
             continue
         bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
         takes_session = any(
-            isinstance(part, ast.FunctionDef) and part.name == "__init__" and any(a.arg == "session" for a in part.args.args)
+            any(argument.arg == "session" for argument in part.args.args)
             for part in node.body
+            if isinstance(part, ast.FunctionDef) and part.name == "__init__"
         )
-        scoped = any(base.endswith("Repository") or base.endswith("AcrossTenants") for base in bases)
+        scoped = any(base.endswith(("Repository", "AcrossTenants")) for base in bases)
         if takes_session and not scoped and not node.name.endswith("AcrossTenants"):
             found.append(node.name)
     return found

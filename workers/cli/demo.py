@@ -44,7 +44,7 @@ def demo(
     def when_started() -> None:
         line = Seeder(house.ports).run()
         write_line(data_dir / "demo.json", line)
-        print(json.dumps(line), file=out, flush=True)  # noqa: T201 - the one line this command prints
+        print(json.dumps(line), file=out, flush=True)
         if browser:
             webbrowser.open(str(line["publisher_page"]))
         if traffic:

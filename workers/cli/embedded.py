@@ -13,7 +13,7 @@ from api.main import create_app
 from api.ports import open_ports
 from api.search.service import rebuild_index
 from api.settings import Settings
-from dashboard.routes import routers as pages
+from dashboard.routes import mount as mount_pages
 from workers import celery_app
 from workers.sink import Sink
 from workers.tasks import load_tasks
@@ -54,8 +54,10 @@ class EmbeddedHouse:
         self._sink = Sink(self.ports)
         self._sink_stop = threading.Event()
         self._sink_thread = threading.Thread(target=self._sink.run, args=(self._sink_stop,), name="sink", daemon=True)
+        app = create_app(self.ports)
+        mount_pages(app)
         config = uvicorn.Config(
-            create_app(self.ports, pages()),
+            app,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=5,

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from workers.cli import demo
+from workers.cli import demo, remote
 
 app = typer.Typer(
     name="shoplight",
@@ -14,6 +14,9 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("demo")(demo.demo)
+app.command("import")(remote.import_feed)
+app.command("search")(remote.search)
+app.command("analyze")(remote.analyze)
 
 
 def main() -> None:

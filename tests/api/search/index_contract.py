@@ -1,0 +1,200 @@
+"""What every product index must do, written against the port. A side joins by naming a factory in the test file."""
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from api.search.index import Hit, IndexFilter, IndexRow, ProductIndex
+
+DIM = 32
+IndexFactory = Callable[[int], ProductIndex]
+A, B = "ctg_a", "ctg_b"
+EVERYWHERE = IndexFilter(frozenset({A, B}))
+
+
+def unit(seed: int, dim: int = DIM) -> np.ndarray:
+    vector = np.random.default_rng(seed).standard_normal(dim).astype(np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+def row(number: int, **columns: object) -> IndexRow:
+    return IndexRow(product_id=f"prd_{number:04}", vector=unit(number), **columns)  # type: ignore[arg-type]
+
+
+def ids(hits: list[Hit]) -> list[str]:
+    return [hit.product_id for hit in hits]
+
+
+class IndexContract:
+    """Subclass it and give a fixture `make` of type IndexFactory."""
+
+    @pytest.fixture
+    def index(self, make: IndexFactory) -> ProductIndex:
+        return make(DIM)
+
+    def find(self, index: ProductIndex, number: int, k: int = 500, where: IndexFilter = EVERYWHERE) -> list[Hit]:
+        return index.search(unit(number)[None], k, where)[0]
+
+    def test_an_empty_index_finds_nothing(self, index: ProductIndex) -> None:
+        assert index.search(np.stack([unit(1), unit(2)]), 5, EVERYWHERE) == [[], []]
+
+    def test_it_finds_what_an_exhaustive_comparison_finds(self, index: ProductIndex) -> None:
+        index.put(A, [row(n) for n in range(300)])
+        index.put(B, [row(n) for n in range(300, 400)])
+        queries = np.stack([unit(1000 + n) for n in range(7)])
+        everything = np.stack([unit(n) for n in range(400)])
+        for query, hits in zip(queries, index.search(queries, 10, EVERYWHERE), strict=True):
+            cosines = everything @ query
+            expected = np.argsort(-cosines)[:10]
+            assert ids(hits) == [f"prd_{n:04}" for n in expected]
+            assert [hit.score for hit in hits] == pytest.approx(cosines[expected].tolist(), abs=1e-5)
+
+    def test_scores_are_cosines(self, index: ProductIndex) -> None:
+        index.put(A, [row(1), IndexRow("prd_against", -unit(1))])
+        assert [hit.score for hit in self.find(index, 1)] == pytest.approx([1, -1], abs=1e-5)
+
+    def test_hits_name_their_catalog(self, index: ProductIndex) -> None:
+        index.put(B, [row(3)])
+        assert self.find(index, 3) == [Hit("prd_0003", B, pytest.approx(1, abs=1e-5))]
+
+    def test_equal_scores_come_in_the_order_of_ids(self, index: ProductIndex) -> None:
+        index.put(A, [IndexRow(f"prd_{n}", unit(1)) for n in (5, 3, 9, 1)])
+        assert ids(self.find(index, 1)) == ["prd_1", "prd_3", "prd_5", "prd_9"]
+
+    def test_catalogs_outside_the_scope_are_never_found(self, index: ProductIndex) -> None:
+        index.put(A, [row(1)])
+        index.put(B, [row(2)])
+        assert ids(self.find(index, 2, where=IndexFilter(frozenset({A})))) == ["prd_0001"]
+        assert self.find(index, 2, where=IndexFilter(frozenset())) == []
+        assert self.find(index, 2, where=IndexFilter(frozenset({"ctg_unknown"}))) == []
+
+    def test_putting_a_product_again_replaces_it(self, index: ProductIndex) -> None:
+        index.put(A, [row(1, brand="Old")])
+        index.put(A, [IndexRow("prd_0001", unit(2), brand="New")])
+        [hit] = self.find(index, 2)
+        assert hit.score == pytest.approx(1, abs=1e-5)
+        assert self.find(index, 2, where=IndexFilter(frozenset({A}), brand=frozenset({"Old"}))) == []
+        assert index.count(A) == 1
+
+    def test_removed_products_are_gone_at_once_and_the_others_stay(self, index: ProductIndex) -> None:
+        index.put(A, [row(n, brand=f"brand {n}") for n in range(200)])
+        index.remove(A, [f"prd_{n:04}" for n in range(0, 200, 2)] + ["prd_unknown"])
+        assert index.count(A) == 100
+        assert set(ids(self.find(index, 0))) == {f"prd_{n:04}" for n in range(1, 200, 2)}
+        for n in (1, 77, 199):  # each kept product still has its own vector and its own columns
+            [hit] = self.find(index, n, where=IndexFilter(frozenset({A}), brand=frozenset({f"brand {n}"})))
+            assert (hit.product_id, hit.score) == (f"prd_{n:04}", pytest.approx(1, abs=1e-5))
+
+    def test_a_removed_product_can_come_back(self, index: ProductIndex) -> None:
+        index.put(A, [row(1), row(2)])
+        index.remove(A, ["prd_0001", "prd_0002"])
+        index.put(A, [row(2)])
+        assert ids(self.find(index, 1)) == ["prd_0002"]
+
+    def test_a_dropped_catalog_is_gone(self, index: ProductIndex) -> None:
+        index.put(A, [row(1)])
+        index.put(B, [row(2)])
+        index.drop_catalog(A)
+        index.drop_catalog("ctg_unknown")
+        index.remove("ctg_unknown", ["prd_0001"])
+        assert ids(self.find(index, 1)) == ["prd_0002"]
+        assert index.count(A) == 0
+
+    def test_the_stored_vector_comes_back_as_a_copy(self, index: ProductIndex) -> None:
+        index.put(A, [row(1)])
+        vector = index.vector(A, "prd_0001")
+        assert vector is not None
+        assert vector == pytest.approx(unit(1), abs=1e-6)
+        vector[:] = 0
+        assert self.find(index, 1)[0].score == pytest.approx(1, abs=1e-5)
+        assert index.vector(A, "prd_0002") is None
+        assert index.vector(B, "prd_0001") is None
+
+    @pytest.mark.parametrize(
+        ("columns", "wanted"),
+        [
+            ({"brand": frozenset({"ACME"})}, {0, 1}),
+            ({"brand": frozenset({"acme", "Bøll"})}, {0, 1, 2}),
+            ({"brand": frozenset({"Acm"})}, set()),
+            ({"category": frozenset({"shoes"})}, {0, 1}),
+            ({"category": frozenset({"Shoes>BOOTS"})}, {1}),
+            ({"category": frozenset({"Shoes > Boot"})}, set()),
+            ({"category": frozenset({"Home", "Shoes > Boots"})}, {1, 2}),
+            ({"price_min_micros": 20_000_000}, {1, 2}),
+            ({"price_max_micros": 20_000_000}, {0, 1}),
+            ({"price_min_micros": 20_000_000, "price_max_micros": 20_000_000}, {1}),
+            ({"price_min_micros": 0}, {0, 1, 2}),
+            ({"currency": "eur"}, {0, 1}),
+            ({"currency": "EUR", "price_min_micros": 15_000_000}, {1}),
+            ({"in_stock": True}, {0, 2, 3}),
+            ({"in_stock": False}, {1}),
+            ({"audience": frozenset({"women"})}, {0}),
+            ({"audience": frozenset({"women", "Men"})}, {0, 1}),
+            ({"exclude_product_ids": frozenset({"prd_0000", "prd_0003", "prd_unknown"})}, {1, 2}),
+            ({"brand": frozenset({"acme"}), "exclude_product_ids": frozenset({"prd_0000"})}, {1}),
+        ],
+    )
+    def test_filters(self, index: ProductIndex, columns: dict[str, object], wanted: set[int]) -> None:
+        index.put(
+            A,
+            [
+                row(0, brand="Acme", category="Shoes", price_micros=10_000_000, currency="EUR", audience="women"),
+                row(1, brand="acme", category="Shoes > Boots", price_micros=20_000_000, currency="EUR", in_stock=False,
+                    audience="men"),
+                row(2, brand="BØLL", category="Home > Shoes", price_micros=30_000_000, currency="USD"),
+                row(3),
+            ],
+        )  # fmt: skip
+        found = self.find(index, 0, where=IndexFilter(frozenset({A}), **columns))  # type: ignore[arg-type]
+        assert set(ids(found)) == {f"prd_{n:04}" for n in wanted}
+
+    def test_narrow_filters_find_the_nearest_of_what_passes(self, index: ProductIndex) -> None:
+        index.put(A, [row(n, brand=f"brand {n % 100}") for n in range(2000)])
+        query = unit(5000)
+        for brand in (3, 42):
+            passing = np.arange(brand, 2000, 100)
+            expected = passing[np.argsort(-(np.stack([unit(n) for n in passing]) @ query))][:5]
+            where = IndexFilter(frozenset({A}), brand=frozenset({f"Brand {brand}"}))
+            assert ids(index.search(query[None], 5, where)[0]) == [f"prd_{n:04}" for n in expected]
+
+    def test_the_categories_of_some_catalogs(self, index: ProductIndex) -> None:
+        index.put(A, [row(1, category="Shoes > Boots"), row(2, category="shoes>boots"), row(3)])
+        index.put(B, [row(4, category="Bags")])
+        assert index.categories(frozenset({A})) == {"shoes > boots"}
+        assert index.categories(frozenset({A, B})) == {"shoes > boots", "bags"}
+
+    @pytest.mark.parametrize("bad", [np.ones(DIM + 1, np.float32), np.full(DIM, np.nan, np.float32)])
+    def test_a_wrong_vector_is_refused_and_nothing_of_its_batch_lands(self, index: ProductIndex, bad: np.ndarray) -> None:
+        with pytest.raises(ValueError, match="prd_bad"):
+            index.put(A, [row(1), IndexRow("prd_bad", bad)])
+        assert index.count(A) == 0
+
+    def test_searches_beside_writes_see_whole_products(self, index: ProductIndex) -> None:
+        """While products come, move and go, a search never pairs a product with another one's vector."""
+        index.put(A, [row(n, brand=f"brand {n}") for n in range(100)])
+        stop, wrong = threading.Event(), []
+
+        def write() -> None:
+            while not stop.is_set():
+                index.remove(A, [f"prd_{n:04}" for n in range(0, 100, 3)])
+                index.put(A, [row(n, brand=f"brand {n}") for n in range(0, 100, 3)])
+
+        def read() -> None:
+            while not stop.is_set():
+                for n in (1, 3, 98):
+                    where = IndexFilter(frozenset({A}), brand=frozenset({f"brand {n}"}))
+                    hits = index.search(unit(n)[None], 3, where)[0]
+                    if any(hit.product_id != f"prd_{n:04}" or hit.score < 0.999 for hit in hits):
+                        wrong.append(hits)
+
+        threads = [threading.Thread(target=work) for work in (write, read, read)]
+        for thread in threads:
+            thread.start()
+        stop.wait(0.7)
+        stop.set()
+        for thread in threads:
+            thread.join(10)
+        assert not any(thread.is_alive() for thread in threads)
+        assert wrong == []

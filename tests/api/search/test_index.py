@@ -1,0 +1,12 @@
+"""The embedded product index keeps the contract. Milvus joins with the scale-out shape."""
+
+import pytest
+from tests.api.search.index_contract import IndexContract, IndexFactory
+
+from api.search.exact import ExactIndex
+
+
+class TestExactIndex(IndexContract):
+    @pytest.fixture
+    def make(self) -> IndexFactory:
+        return ExactIndex

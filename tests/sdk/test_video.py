@@ -1,0 +1,124 @@
+"""Tags of an HTML5 video: in time with the film, on the picture inside its letterbox, counted by seconds played."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.sdk.pages import html, product, tag, visit
+from tests.sdk.stub import Host
+from tests.sdk.test_counting import counts, until
+
+SIZE = (320, 180)
+SECONDS = 6
+FPS = 10
+# A red square that moves from left to right: what the track says, too.
+TRACK = [[0, 0.0, 0.4, 0.2, 0.3], [SECONDS * 1000, 0.8, 0.4, 0.2, 0.3]]
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path: Path = tmp_path_factory.mktemp("film") / "film.webm"
+    width, height = SIZE
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt, stream.time_base = width, height, "yuv420p", Fraction(1, FPS)
+        for i in range(SECONDS * FPS):
+            pixels = np.full((height, width, 3), 210, dtype=np.uint8)
+            left = round(0.8 * width * i / (SECONDS * FPS))
+            pixels[round(0.4 * height):round(0.7 * height), left:left + width // 5] = (122, 31, 43)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    return path.read_bytes()
+
+
+@pytest.fixture
+def cinema(host: Host, film: bytes) -> Host:
+    host.files["/film.webm"] = ("video/webm", film)
+    host.tags_for = lambda _m, n: {"status": "ready", "tags": [tag(n, from_ms=0, to_ms=SECONDS * 1000, track=TRACK, box=None)]}
+    return host
+
+
+def at_second(page: Page, second: float) -> None:
+    page.evaluate("(s) => new Promise(done => { const v = document.querySelector('video');"
+                  " v.addEventListener('seeked', () => requestAnimationFrame(() => requestAnimationFrame(done)), {once: true}); v.currentTime = s })", second)
+    page.wait_for_timeout(80)
+
+
+def centre(page: Page) -> tuple[float, float]:
+    box = page.locator(".spot:visible").bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+LETTERBOXED = '<video src="/film.webm" muted style="display:block;width:600px;height:600px;background:#000"></video>'
+
+
+def test_a_hotspot_follows_its_track_inside_the_letterbox(page: Page, cinema: Host) -> None:
+    visit(page, cinema, LETTERBOXED, head="<style>body{margin:0}</style>")
+    expect(page.locator(".spot")).to_be_visible()
+    # 600 x 600 shows the 16:9 picture 337.5 px high, 131.25 px from the top.
+    height = 131.25 + 337.5 * 0.55
+    for second, share in ((1.5, 0.3), (4.5, 0.7)):
+        at_second(page, second)
+        assert centre(page) == pytest.approx((600 * share, height), abs=4)
+    assert cinema.asked[0]["media"][0]["kind"] == "video"
+    assert any("video.js" in path for path in cinema.fetched)
+
+
+def test_a_tag_is_shown_in_its_span_alone_and_three_at_once(page: Page, cinema: Host) -> None:
+    def answer(_media: dict[str, Any], n: int) -> dict[str, Any]:
+        spans = [(0, 1000), (2000, 6000), (2000, 6000), (2000, 6000), (2000, 6000)]
+        boxes = [{"x": 0.1 + 0.15 * i, "y": 0.5, "w": 0.1, "h": 0.1} for i in range(5)]
+        return {"status": "ready", "tags": [
+            tag(n, i, from_ms=a, to_ms=b, box=boxes[i], products=[product(title=f"P{i}")]) for i, (a, b) in enumerate(spans)]}
+
+    cinema.tags_for = answer
+    visit(page, cinema, LETTERBOXED)
+    expect(page.get_by_role("button", name="Show product: P0")).to_be_visible()
+    at_second(page, 1.5)
+    expect(page.locator(".spot:visible")).to_have_count(0)
+    at_second(page, 3)
+    expect(page.locator(".spot:visible")).to_have_count(3)
+    expect(page.get_by_role("button", name="Show product: P3")).to_be_visible()
+
+
+def test_a_video_tag_is_viewable_only_after_two_seconds_played(page: Page, cinema: Host) -> None:
+    visit(page, cinema, LETTERBOXED)
+    until(lambda: cinema.events("impression"), page)
+    page.wait_for_timeout(2200)
+    assert not cinema.events("viewable")
+    page.evaluate("document.querySelector('video').play()")
+    page.wait_for_timeout(1200)
+    page.evaluate("document.querySelector('video').pause()")
+    page.wait_for_timeout(1000)
+    assert not cinema.events("viewable")
+    page.evaluate("document.querySelector('video').play()")
+    until(lambda: cinema.events("viewable"), page, 8)
+    assert counts(cinema) == {"impression": 1, "viewable": 1}
+
+
+def test_hotspots_stay_over_the_video_in_fullscreen(page: Page, cinema: Host) -> None:
+    cinema.pages["/page"] = html(cinema, LETTERBOXED + "<button id=full>Full</button><script>full.onclick=()=>document.querySelector('video').requestFullscreen()</script>")
+    page.goto(f"{cinema.site}/page")
+    expect(page.locator(".spot")).to_be_visible()
+    page.locator("#full").click()
+    page.wait_for_function("document.fullscreenElement")
+    page.wait_for_timeout(300)
+    x, y = centre(page)
+    assert page.evaluate("([x, y]) => document.elementFromPoint(x, y).localName", [x, y]) == "shoplight-tags"
+    page.locator(".spot").click()
+    expect(page.locator(".go")).to_be_visible()
+    page.evaluate("document.exitFullscreen()")
+
+
+def test_the_video_module_is_not_fetched_for_an_untagged_video(page: Page, cinema: Host) -> None:
+    cinema.tags_for = lambda _m, _n: {"status": "none", "tags": []}
+    visit(page, cinema, LETTERBOXED)
+    until(lambda: cinema.asked, page)
+    page.wait_for_timeout(400)
+    assert not any("video.js" in path for path in cinema.fetched)
