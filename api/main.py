@@ -11,13 +11,17 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api import errors
 from api.accounts.endpoints import router as accounts
+from api.catalog.endpoints import router as catalogs
+from api.catalog.picture_endpoints import router as pictures
 from api.kit.idempotency import IdempotencyMiddleware
 from api.ports import Ports
+from api.search.endpoints import router as search
 from api.settings import REPO_ROOT
 from api.sites.endpoints import router as sites
+from api.vision.endpoints import router as vision
 
 log = logging.getLogger(__name__)
-ROUTERS: Sequence[APIRouter] = (accounts, sites)
+ROUTERS: Sequence[APIRouter] = (accounts, sites, catalogs, pictures, search, vision)
 
 
 def create_app(ports: Ports) -> FastAPI:

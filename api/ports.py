@@ -8,14 +8,35 @@ from fastapi import Depends, Request
 
 from api.accounts.auth import Gatekeeper
 from api.accounts.sessions import SessionSigner
+from api.ads.auction import Auction
+from api.ads.spending import Spending
+from api.billing.limits import UsageGate
+from api.billing.opening import open_limits, open_payments
+from api.billing.payments import PaymentProvider
+from api.events.log import EventLog
+from api.events.meter import Meter
+from api.events.service import Collector
+from api.events.spool import Spool
+from api.events.store import EventStore
+from api.events.store_chdb import ChdbEventStore
+from api.events.tokens import TokenSealer
+from api.catalog.directory import CatalogAcrossTenants
+from api.catalog.pictures import ProductPictures
 from api.kit.blobs import BlobStore, FolderBlobs
 from api.kit.clock import Clock, SystemClock
 from api.kit.db import Database
 from api.kit.fetcher import Fetcher
 from api.kit.queue import TaskQueue
 from api.kit.secrets import Secrets, load_secrets
+from api.media.memory import MediaMemory
+from api.media.serving import TagServer
+from api.media.shelf import Shelf
+from api.search.exact import ExactIndex
+from api.search.index import ProductIndex
+from api.search.service import Finder
 from api.settings import Settings
 from api.sites.service import SiteDirectory
+from api.vision.service import Eyes
 
 
 @dataclass
@@ -31,11 +52,30 @@ class Ports:
     fetcher: Fetcher
     gatekeeper: Gatekeeper
     sites: SiteDirectory
+    payments: PaymentProvider
+    catalogs: CatalogAcrossTenants
+    pictures: ProductPictures
+    eyes: Eyes
+    index: ProductIndex
+    finder: Finder
+    event_log: EventLog
+    event_store: EventStore
+    sealer: TokenSealer
+    collector: Collector
+    meter: Meter
+    limits: UsageGate = field(init=False)
+    shelf: Shelf = field(init=False)
+    auction: Auction = field(init=False)
+    tags: TagServer = field(init=False)
     closers: list[Callable[[], None]] = field(default_factory=list)
 
     def health_checks(self) -> dict[str, Callable[[], object]]:
         """What `/readyz` tries; each raises when its part cannot serve."""
-        return {"database": self.database.check}
+        return {
+            "database": self.database.check,
+            "event_log": self.event_log.check,
+            "event_store": lambda: self.event_store.select("SELECT 1 AS one"),
+        }
 
     def close(self) -> None:
         """Close in reverse order of opening."""
@@ -50,18 +90,42 @@ def open_ports(settings: Settings, queue: TaskQueue, clock: Clock | None = None)
     secrets = load_secrets(settings)
     database = Database(settings.database_url)
     fetcher = Fetcher(settings.fetch)
+    blobs = FolderBlobs(settings.datadir / "blobs")
+    clock = clock or SystemClock()
+    event_log = Spool(settings.datadir / "spool", max_bytes=settings.events.spool_max_bytes)
+    event_store = ChdbEventStore(settings.datadir / "chdb")
+    sealer = TokenSealer(secrets.token_keys)
+    catalogs = CatalogAcrossTenants(database, settings.base_url)
+    eyes = Eyes(settings.vision, settings.fetch.max_picture_bytes)
+    index = ExactIndex(eyes.dim)
     ports = Ports(
         settings=settings,
-        clock=clock or SystemClock(),
+        clock=clock,
         secrets=secrets,
         database=database,
         queue=queue,
-        blobs=FolderBlobs(settings.datadir / "blobs"),
+        blobs=blobs,
         fetcher=fetcher,
         gatekeeper=Gatekeeper(database, SessionSigner(secrets.session_key)),
         sites=SiteDirectory(database),
+        payments=open_payments(settings.stripe, database),
+        catalogs=catalogs,
+        pictures=ProductPictures(database, blobs),
+        eyes=eyes,
+        index=index,
+        finder=Finder(index, catalogs, eyes.exact_threshold),
+        event_log=event_log,
+        event_store=event_store,
+        sealer=sealer,
+        collector=Collector(event_log, sealer, clock),
+        meter=Meter(event_log, clock),
     )
-    ports.closers += [database.close, fetcher.close]
+    ports.limits = open_limits(ports)
+    ports.shelf = Shelf(catalogs, settings.base_url)
+    ports.auction = Auction(database, clock, Spending(ports))
+    memory = MediaMemory(database, queue, clock, settings.limits.media_per_site_per_day)
+    ports.tags = TagServer(memory, ports.shelf, ports.auction, sealer, clock)
+    ports.closers += [database.close, fetcher.close, event_store.close, event_log.close, eyes.close]
     return ports
 
 

@@ -38,6 +38,7 @@ class EventSettings(BaseModel):
     spool_max_bytes: int = 2 * 1024**3
     max_body_bytes: int = 1024**2
     max_events: int = 1000
+    headless_is_net: bool = False  # development: a headless browser is the developer's own, not invalid traffic
 
 
 class FetchSettings(BaseModel):
@@ -70,6 +71,8 @@ class VisionSettings(BaseModel):
     longest_side: int = Field(default=1280, ge=64, le=8192)
     waiting: int = Field(default=64, ge=1)
     fetching: int = Field(default=8, ge=1, le=64)
+    # the cosine below which a product is not put on a tag; 0 means a share of the embedder's own exact threshold
+    min_tag_score: float = Field(default=0.0, ge=0, le=1)
 
 
 class StripeSettings(BaseModel):
@@ -78,6 +81,15 @@ class StripeSettings(BaseModel):
     api_key: str = ""
     webhook_secret: str = ""
     api_base: str = ""
+    timeout_s: float = Field(default=10.0, gt=0, le=60)
+
+
+class BillingSettings(BaseModel):
+    """When hours are closed, and what a publisher gets of a brand's spend (parts per million)."""
+
+    close_after_minutes: int = Field(default=15, ge=1, le=1440)
+    lookback_hours: int = Field(default=48, ge=25, le=840)
+    publisher_share_ppm: int = Field(default=700_000, ge=0, le=1_000_000)
 
 
 class SecretSettings(BaseModel):
@@ -92,6 +104,7 @@ class LimitSettings(BaseModel):
 
     media_per_site_per_day: int = 2000
     video_max_seconds: int = 3600
+    videos_per_tenant_per_day: int = 200
     import_max_rows: int = 5_000_000
 
 
@@ -111,6 +124,7 @@ class Settings(BaseSettings):
     fetch: FetchSettings = FetchSettings()
     vision: VisionSettings = VisionSettings()
     stripe: StripeSettings = StripeSettings()
+    billing: BillingSettings = BillingSettings()
     secrets: SecretSettings = SecretSettings()
     limits: LimitSettings = LimitSettings()
 

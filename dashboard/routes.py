@@ -5,10 +5,12 @@ from fastapi.staticfiles import StaticFiles
 
 from dashboard.accounts.routes import router as accounts
 from dashboard.demo.routes import router as demo
+from dashboard.developer.routes import router as developer
+from dashboard.operator.routes import router as operator
 from dashboard.rendering import HERE
 from dashboard.security import SignInFirst, redirect_to_sign_in
 
-ROUTERS: tuple[APIRouter, ...] = (accounts, demo)
+ROUTERS: tuple[APIRouter, ...] = (accounts, developer, operator, demo)
 
 
 def mount(app: FastAPI) -> None:

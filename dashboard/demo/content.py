@@ -32,7 +32,7 @@ class Article(BaseModel):
     standfirst: str
     paragraphs: list[str]
     pictures: list[Picture]
-    videos: list[Picture] = []
+    video: Picture | None = None
 
 
 class Publisher(BaseModel):
@@ -72,7 +72,7 @@ def media_files() -> dict[str, Path]:
     names = {
         name
         for item in _read("articles.json")
-        for medium in [*item["pictures"], *item.get("videos", [])]
+        for medium in [*item["pictures"], *([item["video"]] if item["video"] else [])]
         for name in (medium["file"], medium.get("poster") or medium["file"])
     }
     return {name: CONTENT / name for name in names if Path(name).suffix in MEDIA_SUFFIXES}

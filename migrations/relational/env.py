@@ -14,7 +14,6 @@ def migrate(connection: Connection) -> None:
         connection=connection,
         target_metadata=SQLModel.metadata,
         render_as_batch=connection.dialect.name == "sqlite",
-        user_module_prefix="api.kit.db.",
         compare_type=True,
     )
     with context.begin_transaction():

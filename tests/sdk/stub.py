@@ -4,6 +4,7 @@ It records what arrives and answers what a test tells it to; it decides nothing.
 """
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -85,7 +86,14 @@ def _handler(host: Host) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def _send(self, answer: Answer) -> None:
             status, content_type, body = answer
+            asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+            if asked and status == 200:
+                # Players seek by ranges.
+                first, last, size = int(asked[1]), int(asked[2] or len(body) - 1), len(body)
+                status, body = 206, body[first:last + 1]
             self.send_response(status)
+            if status == 206 and asked:
+                self.send_header("Content-Range", f"bytes {first}-{first + len(body) - 1}/{size}")
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Access-Control-Allow-Origin", "*")

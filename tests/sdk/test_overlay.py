@@ -181,8 +181,11 @@ def test_the_keyboard_opens_moves_and_closes_and_focus_returns(page: Page, host:
 def test_hover_content_can_be_hovered_stays_and_is_dismissed(page: Page, host: Host) -> None:
     visit(page, host, PHOTO)
     card = page.locator(".card")
+    resting = spot_centre(page)
     page.locator(".spot").hover()
     expect(card).to_be_visible()
+    page.wait_for_timeout(200)
+    assert spot_centre(page) == pytest.approx(resting, abs=0.5)
     page.locator(".title").hover()
     page.wait_for_timeout(500)
     expect(card).to_be_visible()

@@ -12,7 +12,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from api.settings import FetchSettings, HttpSettings, LimitSettings, Settings
+from api.settings import EventSettings, FetchSettings, HttpSettings, LimitSettings, Settings
 from workers.cli.embedded import AddressInUse, EmbeddedHouse, listening_socket
 from workers.cli.seed import Seeder
 from workers.cli.traffic import Traffic
@@ -30,7 +30,7 @@ def demo(
     """Run everything in one process: two publishers, two brands, a developer, and live traffic."""
     out = _stdout_for_the_line_alone()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for noisy in ("httpx2", "httpcore2", "celery", "kombu"):
+    for noisy in ("httpx2", "httpcore2", "celery", "kombu", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         listener = listening_socket(HOST, port)
@@ -67,6 +67,8 @@ def demo_settings(data_dir: Path, port: int) -> Settings:
             "datadir": data_dir.resolve(),
             "http": HttpSettings(host=HOST, port=port, base_url=given.http.base_url),
             "fetch": FetchSettings(**{**given.fetch.model_dump(), "allow": allow}),
+            # whoever looks at a demo with a headless browser is its developer, and wants to see the count move
+            "events": EventSettings(**{**given.events.model_dump(), "headless_is_net": True}),
             "limits": LimitSettings(**{**given.limits.model_dump(), "media_per_site_per_day": 1_000_000}),
         }
     )

@@ -11,7 +11,7 @@ from api.kit.db import Database
 from api.kit.migrations import upgrade
 from api.main import create_app
 from api.ports import open_ports
-from api.search.service import rebuild_index
+from api.search.rebuild import rebuild_index
 from api.settings import Settings
 from dashboard.routes import mount as mount_pages
 from workers import celery_app
@@ -48,10 +48,13 @@ class EmbeddedHouse:
         database.close()
         load_tasks()
         self.ports = open_ports(settings, celery_app.configure(settings))
-        rebuild_index(self.ports)
+        rebuilt = rebuild_index(
+            self.ports.database, self.ports.index, self.ports.eyes.embedder_version, self.ports.eyes.dim
+        )
+        log.info("the index holds %d products", rebuilt.products)
         celery_app.use(self.ports)
         self._worker = celery_app.EmbeddedWorker(settings.queue.threads)
-        self._sink = Sink(self.ports)
+        self._sink = Sink.of(self.ports)
         self._sink_stop = threading.Event()
         self._sink_thread = threading.Thread(target=self._sink.run, args=(self._sink_stop,), name="sink", daemon=True)
         app = create_app(self.ports)

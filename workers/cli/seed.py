@@ -181,7 +181,7 @@ def article_media(base: str, publisher: str) -> list[dict[str, Any]]:
     for article in _content("articles.json"):
         if article["publisher"] == publisher:
             media += [_medium(base, item["file"], "image") for item in article["pictures"]]
-            media += [_medium(base, item["file"], "video") for item in article.get("videos", [])]
+            media += [_medium(base, article["video"]["file"], "video")] if article["video"] else []
     return media
 
 

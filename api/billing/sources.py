@@ -1,0 +1,37 @@
+"""What billing counts from: net billable events as the reports have them, and metered calls."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from api.billing.entries import BillableRow, UsageRow
+from api.billing.queries import UsageAcrossTenants
+from api.reports import service as reports
+
+if TYPE_CHECKING:
+    from api.ports import Ports
+
+
+class EventStoreCounts:
+    """Counts out of the event store."""
+
+    def __init__(self, ports: "Ports") -> None:
+        self._ports = ports
+
+    def billable(self, start: datetime, end: datetime) -> Iterable[BillableRow]:
+        """Net billable events by hour in [start, end)."""
+        for row in reports.billable(self._ports, start, end):
+            yield BillableRow(
+                brand_id=row.brand_id,
+                publisher_id=row.publisher_id,
+                campaign_id=row.campaign_id or "",
+                price_kind=row.price_kind,
+                currency=row.currency,
+                hour=row.hour,
+                count=row.count,
+                amount_micros=row.amount_micros,
+            )
+
+    def usage(self, start: datetime, end: datetime, tenant_id: str = "") -> Iterable[UsageRow]:
+        """Metered calls by hour in [start, end), of one tenant or (empty) all."""
+        return UsageAcrossTenants(self._ports.event_store).by_hour(start, end, tenant_id)

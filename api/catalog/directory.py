@@ -1,0 +1,144 @@
+"""What every hot path asks about catalogs, answered from memory when warm: products by id, which catalogs a caller may
+search, whose they are. Built without a tenant because tags and search cross tenants; each answer names its scope."""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+
+from api.catalog.across_tenants_repository import CatalogRowsAcrossTenants
+from api.catalog.models import Product
+from api.catalog.repository import CatalogRepository
+from api.catalog.schemas import ProductRead
+from api.kit.cache import FreshCache
+from api.kit.db import Database
+
+# unlisting must work within 5 s in every process
+LISTING_REFRESH_S, LISTING_EXPIRE_S = 1.5, 4.0
+PRODUCT_REFRESH_S, PRODUCT_EXPIRE_S = 2.0, 30.0
+_SQL_IDS = 500
+
+
+def read_product(row: Product, base_url: str) -> ProductRead:
+    """The product as answers show it. A picture that came in a ZIP has our own address."""
+    linked = row.image_link.startswith(("http://", "https://"))
+    return ProductRead(
+        id=row.id,
+        external_id=row.external_id,
+        catalog_id=row.catalog_id,
+        title=row.title,
+        brand=row.brand or None,
+        category=row.category or None,
+        price_micros=row.price_micros,
+        sale_price_micros=row.sale_price_micros,
+        currency=row.currency,
+        url=row.url,
+        image_url=row.image_link if linked else f"{base_url}/i/{row.id}/640" if row.image_link else None,
+        availability=row.availability,
+        audience=row.audience,
+        attributes=row.attributes,
+    )
+
+
+class CatalogAcrossTenants:
+    """Cached lookups. Removed products and deleted catalogs are not found."""
+
+    def __init__(self, database: Database, base_url: str) -> None:
+        self._database = database
+        self._base_url = base_url
+        self._batch = threading.local()
+        self._products: FreshCache[str, ProductRead | None] = FreshCache(
+            self._load_product, refresh_after_s=PRODUCT_REFRESH_S, expire_after_s=PRODUCT_EXPIRE_S
+        )
+        self._own: FreshCache[str, frozenset[str]] = FreshCache(
+            self._load_own, refresh_after_s=LISTING_REFRESH_S, expire_after_s=LISTING_EXPIRE_S
+        )
+        self._public: FreshCache[str, frozenset[str]] = FreshCache(
+            self._load_public, refresh_after_s=LISTING_REFRESH_S, expire_after_s=LISTING_EXPIRE_S
+        )
+        self._owners: FreshCache[str, str | None] = FreshCache(
+            self._load_owner, refresh_after_s=3600, expire_after_s=7200
+        )
+
+    def products_by_ids(self, product_ids: Iterable[str]) -> dict[str, ProductRead]:
+        """Those that exist, by id. Cold ids cost one query together; warm ones none."""
+        ids = list(dict.fromkeys(product_ids))
+        cold = [product_id for product_id in ids if not self._products.peek(product_id)[0]]
+        self._batch.rows = dict.fromkeys(cold) | self._query(cold)
+        try:
+            found = {product_id: self._products.get(product_id) for product_id in ids}
+        finally:
+            self._batch.rows = {}
+        return {product_id: product for product_id, product in found.items() if product is not None}
+
+    def peek_products(self, product_ids: Sequence[str]) -> dict[str, ProductRead] | None:
+        """The same from memory alone; None when a query would be needed (then ask from a thread)."""
+        found = {product_id: self._products.peek(product_id) for product_id in product_ids}
+        if not all(warm for warm, _ in found.values()):
+            return None
+        return {product_id: product for product_id, (_, product) in found.items() if product is not None}
+
+    def searchable_catalog_ids(self, tenant_id: str) -> frozenset[str]:
+        """A tenant's own catalogs and the public ones."""
+        return self._own.get(tenant_id) | self.listed_catalog_ids()
+
+    def listed_catalog_ids(self) -> frozenset[str]:
+        """The public catalogs: listed, and approved by the operator. Tags draw on these alone."""
+        return self._public.get("")
+
+    def own_catalog_ids(self, tenant_id: str) -> frozenset[str]:
+        """A tenant's own catalogs."""
+        return self._own.get(tenant_id)
+
+    def is_warm(self, tenant_id: str | None = None) -> bool:
+        """Whether the catalog ids above are answered from memory; otherwise ask from a thread."""
+        return self._public.peek("")[0] and (tenant_id is None or self._own.peek(tenant_id)[0])
+
+    def owner_of(self, catalog_id: str) -> str | None:
+        """The tenant whose catalog it is: the brand that pays for its products' clicks."""
+        return self._owners.get(catalog_id)
+
+    def forget(self, product_ids: Iterable[str] | None = None) -> None:
+        """After a change in this process: drop some products, or everything."""
+        if product_ids is None:
+            for cache in (self._products, self._own, self._public):
+                cache.clear()
+            return
+        for product_id in product_ids:
+            self._products.drop(product_id)
+
+    def _query(self, product_ids: Sequence[str]) -> dict[str, ProductRead]:
+        found: dict[str, ProductRead] = {}
+        for start in range(0, len(product_ids), _SQL_IDS):
+            with self._database.read() as session:
+                rows = CatalogRowsAcrossTenants(session).products(product_ids[start : start + _SQL_IDS])
+            found |= {row.id: read_product(row, self._base_url) for row in rows}
+        return found
+
+    def _load_product(self, product_id: str) -> ProductRead | None:
+        batch: dict[str, ProductRead | None] = getattr(self._batch, "rows", {})
+        return batch[product_id] if product_id in batch else self._query([product_id]).get(product_id)
+
+    def _load_own(self, tenant_id: str) -> frozenset[str]:
+        with self._database.read() as session:
+            return frozenset(CatalogRepository(session, tenant_id).catalog_ids())
+
+    def _load_public(self, _: str) -> frozenset[str]:
+        with self._database.read() as session:
+            return frozenset(CatalogRowsAcrossTenants(session).public_catalogs())
+
+    def _load_owner(self, catalog_id: str) -> str | None:
+        with self._database.read() as session:
+            return CatalogRowsAcrossTenants(session).owner(catalog_id)
+
+
+def indexed_products(
+    database: Database, embedder_version: str, chunk: int = 1000
+) -> Iterator[list[tuple[Product, bytes]]]:
+    """Every product with its stored vector, in chunks: what an index is rebuilt from."""
+    after = ""
+    while True:
+        with database.read() as session:
+            rows = list(CatalogRowsAcrossTenants(session).indexed(embedder_version, after, chunk))
+        if not rows:
+            return
+        yield rows
+        after = rows[-1][0].id

@@ -1,0 +1,175 @@
+"""The life of one analysis: claimed by one worker, kept while it lives, and stored whole or not at all.
+
+The looking itself (fetch, decode, detect, embed) is the workers'; here are the rules of state, retry and matching."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from api.kit.clock import Clock
+from api.kit.db import Database
+from api.kit.ids import new_id
+from api.media.matching import Matcher
+from api.media.models import Media, MediaState
+from api.media.objects import SeenObject, reconcile, stored, vectors_of
+from api.media.repository import MediaAcrossTenants
+from api.media.shelf import Shelf
+from api.search.index import ProductIndex
+
+log = logging.getLogger(__name__)
+LEASE = timedelta(seconds=120)
+MAX_ATTEMPTS = 4
+BACKOFF = (timedelta(seconds=15), timedelta(minutes=2), timedelta(minutes=15))
+REMATCH_AFTER = timedelta(minutes=15)
+MAX_ERROR_CHARS = 500
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What looking at it has told beside the objects."""
+
+    width: int | None = None
+    height: int | None = None
+    duration_ms: int | None = None
+    truncated: bool = False
+    frames: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A claimed row; it is this worker's as long as the lease is renewed in time."""
+
+    media: Media
+    lease_id: str
+
+
+class Analyses:
+    """Built from ports by the workers. No method holds a transaction while it matches."""
+
+    def __init__(
+        self, database: Database, clock: Clock, shelf: Shelf, index: ProductIndex, matcher: Matcher, version: str
+    ) -> None:
+        self._database = database
+        self._index = index
+        self._clock = clock
+        self._shelf = shelf
+        self._matcher = matcher
+        self._version = version
+
+    def claim(self, media_id: str) -> Job | None:
+        """Take the row, or None when there is nothing to do or somebody else does it."""
+        now = self._clock.now()
+        lease_id = new_id("lea")
+        with self._database.write() as session:
+            media = MediaAcrossTenants(session).claim(media_id, lease_id, now, now + LEASE)
+        if media is None:
+            return None
+        job = Job(media, lease_id)
+        if media.attempts > MAX_ATTEMPTS:  # it has taken workers down, or been taken down with them, too often
+            self._end(job, MediaState.failed, error=media.error or "the analysis was interrupted too often")
+            return None
+        return job
+
+    def progress(self, job: Job, share: float, frames: int, *, lease: timedelta = LEASE) -> bool:
+        """Store how far it is and keep the row for another `lease`; False when it is another worker's by now."""
+        with self._database.write() as session:
+            values = {"progress": min(share, 0.99), "frames": frames, "due_at": self._clock.now() + lease}
+            return MediaAcrossTenants(session).update_held(job.media.id, job.lease_id, values)
+
+    def fail(self, job: Job, reason: str, *, retryable: bool) -> None:
+        """Try again later, or never."""
+        reason = reason[:MAX_ERROR_CHARS]
+        if retryable and job.media.attempts < MAX_ATTEMPTS:
+            wait = BACKOFF[min(job.media.attempts, len(BACKOFF)) - 1]
+            self._end(job, MediaState.pending, error=reason, due_at=self._clock.now() + wait)
+        else:
+            self._end(job, MediaState.failed, error=reason)
+
+    def finish(self, job: Job, seen: Sequence[SeenObject], facts: Facts) -> bool:
+        """Match what was seen and store it, in one short transaction; False when the row is another worker's by now."""
+        now = self._clock.now()
+        against, catalogs = self._index_state(), self._catalogs(job.media)
+        matches = [self._matcher.match(item.label, item.vectors, catalogs) for item in seen]
+        with self._database.write() as session:
+            rows = MediaAcrossTenants(session)
+            if not rows.update_held(job.media.id, job.lease_id, _finished(facts, now, against)):
+                log.info("%s was taken over while it was looked at", job.media.id)
+                return False
+            tags = rows.tags(job.media.id)
+            new, gone = reconcile(job.media, tags, seen, matches, self._version, now)
+            session.add_all(new)
+            rows.delete_tags(gone)
+            left = [tag for tag in tags if tag.id not in set(gone)] + new
+            if any(tag.matches or tag.pinned_product_id for tag in left):
+                rows.set_state(job.media.id, MediaState.ready)
+        return True
+
+    def rematch(self, media_id: str) -> None:
+        """Match the stored vectors again: products have come or gone. Fetches and looks at nothing."""
+        now = self._clock.now()
+        with self._database.read() as session:
+            rows = MediaAcrossTenants(session)
+            media, tags = rows.get(media_id), rows.tags(media_id)
+        if media is None or media.state not in {MediaState.ready, MediaState.none}:
+            return
+        if any(tag.embedder_version != self._version for tag in tags):
+            self._again(media_id, now)  # vectors of another model compare with nothing: it must be looked at anew
+            return
+        against, catalogs = self._index_state(), self._catalogs(media)
+        matches = {tag.id: stored(self._matcher.match(tag.label, vectors_of(tag), catalogs)) for tag in tags}
+        with self._database.write() as session:
+            rows = MediaAcrossTenants(session)
+            left = rows.tags(media_id)
+            for tag in left:
+                if tag.id in matches and tag.matches != matches[tag.id]:
+                    tag.matches, tag.updated_at = matches[tag.id], now
+            shown = any(tag.matches or tag.pinned_product_id for tag in left)
+            rows.set_matched(media_id, MediaState.ready if shown else MediaState.none, now, against)
+
+    def due(self, limit: int) -> list[str]:
+        """Unfinished media that nobody works on."""
+        with self._database.read() as session:
+            return [media.id for media in MediaAcrossTenants(session).due(self._clock.now(), limit)]
+
+    def stale(self, limit: int) -> list[str]:
+        """Media to match again, because the index has changed since or it is long ago: a product's new picture changes
+        no count."""
+        now = self._clock.now()
+        with self._database.read() as session:
+            return list(MediaAcrossTenants(session).stale(self._index_state(), now - REMATCH_AFTER, limit))
+
+    def _index_state(self) -> str:
+        """A fingerprint of what tags can draw on."""
+        counts = sorted((catalog_id, self._index.count(catalog_id)) for catalog_id in self._shelf.listed())
+        return hashlib.sha256(repr(counts).encode()).hexdigest()
+
+    def _catalogs(self, media: Media) -> frozenset[str]:
+        """A page's tags draw on listed catalogs alone; a tenant's own video also on its own."""
+        return self._shelf.listed() if media.site_id else self._shelf.searchable(media.tenant_id)
+
+    def _again(self, media_id: str, now: datetime) -> None:
+        with self._database.write() as session:
+            MediaAcrossTenants(session).reopen(media_id, now)
+
+    def _end(self, job: Job, state: MediaState, **values: object) -> None:
+        with self._database.write() as session:
+            ended = {"state": state, "lease_id": None, **values}
+            MediaAcrossTenants(session).update_held(job.media.id, job.lease_id, ended)
+
+
+def _finished(facts: Facts, now: datetime, against: str) -> dict[str, Any]:
+    """The columns of a row that was looked at; whether it is ready its tags will say."""
+    return {
+        "state": MediaState.none,
+        "lease_id": None,
+        "error": None,
+        "attempts": 0,
+        "progress": 1.0,
+        "analysed_at": now,
+        "matched_at": now,
+        "matched_against": against,
+        **asdict(facts),
+    }

@@ -1,0 +1,170 @@
+"""What a publisher's control and the video jobs take and answer."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from api.catalog.schemas import ProductRead
+from api.kit.clock import UtcTime
+from api.media.models import MediaKind, TagState
+from api.media.urls import BadUrl, normalise
+
+EDGE = 1e-6
+MIN_SIDE = 0.005
+
+
+class MediaStatus(StrEnum):
+    """Where a picture or video stands, the publisher's block included."""
+
+    pending = "pending"
+    running = "running"
+    ready = "ready"
+    none = "none"
+    failed = "failed"
+    blocked = "blocked"
+
+
+class BoxRead(BaseModel):
+    """0..1 of the upright picture, origin top left."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+
+
+class BoxWrite(BaseModel):
+    """A box inside the picture."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    x: float = Field(ge=0, le=1, allow_inf_nan=False)
+    y: float = Field(ge=0, le=1, allow_inf_nan=False)
+    w: float = Field(ge=MIN_SIDE, le=1, allow_inf_nan=False)
+    h: float = Field(ge=MIN_SIDE, le=1, allow_inf_nan=False)
+
+    def fits(self) -> bool:
+        """Whether it ends inside the picture."""
+        return self.x + self.w <= 1 + EDGE and self.y + self.h <= 1 + EDGE
+
+
+class TagProduct(ProductRead):
+    """A product on a tag."""
+
+    score: float
+    match_type: str
+
+
+class TagRead(BaseModel):
+    """A tag as its publisher sees it. `label` and `box` are what pages show, `detected` is what was found."""
+
+    id: str
+    media_id: str
+    state: TagState
+    label: str
+    box: BoxRead
+    detected: dict[str, Any]
+    score: float
+    from_ms: int | None
+    to_ms: int | None
+    track: list[list[float]] | None
+    product_id: str | None = Field(description="The product that the publisher has pinned to this tag.")
+    products: list[TagProduct]
+    updated_at: UtcTime
+
+
+class TagUpdate(BaseModel):
+    """What may change; absent fields stay, null takes a decision back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: TagState | None = None
+    label: str | None = Field(default=None, min_length=1, max_length=100)
+    product_id: str | None = Field(default=None, min_length=1, max_length=40)
+    box: BoxWrite | None = None
+
+
+class MediaRead(BaseModel):
+    """A picture or video of a site. `error` says why it could not be looked at, or why the last try failed."""
+
+    id: str
+    site_id: str | None
+    kind: MediaKind
+    url: str | None
+    status: MediaStatus
+    blocked: bool
+    error: str | None
+    attempts: int
+    width: int | None
+    height: int | None
+    duration_ms: int | None
+    created_at: UtcTime
+    analysed_at: UtcTime | None
+    tags: list[TagRead]
+
+
+class MediaUpdate(BaseModel):
+    """Take a picture or video out of tagging, or back in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    blocked: bool
+
+
+def _http_url(text: str) -> str:
+    try:
+        return normalise(text).text
+    except BadUrl as error:
+        raise ValueError(str(error)) from error
+
+
+class VideoCreate(BaseModel):
+    """A video to be fetched."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_http_url)]
+
+
+class VideoCounts(BaseModel):
+    """How much has been looked at and found."""
+
+    frames: int
+    tags: int
+
+
+class VideoRead(BaseModel):
+    """A video job. `truncated`: only the first part, up to our limit, was looked at."""
+
+    id: str
+    state: str
+    progress: float
+    url: str | None
+    error: str | None
+    duration_ms: int | None
+    truncated: bool
+    counts: VideoCounts
+    created_at: UtcTime
+    analysed_at: UtcTime | None
+
+
+class TimedTag(BaseModel):
+    """A product's span in a video; `track` rows are [ms, x, y, w, h], with straight ways between them."""
+
+    id: str
+    label: str
+    score: float
+    box: BoxRead
+    from_ms: int
+    to_ms: int
+    track: list[list[float]]
+    products: list[TagProduct]
+
+
+class TimedTags(BaseModel):
+    """The tags of a video, in order of their start."""
+
+    state: str
+    duration_ms: int | None
+    tags: list[TimedTag]

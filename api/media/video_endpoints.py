@@ -1,0 +1,66 @@
+"""`/v1/videos`: look at a video, tell how far it is, and give its timed tags."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from api.accounts.auth import Principal, requires
+from api.accounts.scopes import Scope
+from api.errors import Unprocessable
+from api.kit.db import ReadSession
+from api.media.schemas import TimedTags, VideoRead
+from api.media.video_intake import BODY_DESCRIPTION, video_of
+from api.media.videos import VideoService
+from api.media.vtt import web_vtt
+from api.ports import Ports, PortsDep
+
+router = APIRouter(prefix="/v1/videos", tags=["videos"])
+Reader = Annotated[Principal, Depends(requires(Scope.media_read))]
+Writer = Annotated[Principal, Depends(requires(Scope.media_write))]
+Ms = Annotated[int | None, Query(ge=0, le=10**9)]
+
+
+@router.post("", status_code=202, openapi_extra=BODY_DESCRIPTION)
+async def create_video(request: Request, caller: Writer, ports: PortsDep) -> VideoRead:
+    """Look at a video: multipart `file`, or JSON `url`. Its catalogs are the caller's own and the listed ones."""
+    if not caller.unlimited:
+        await run_in_threadpool(_check_budget, ports, caller)
+    scratch = ports.settings.datadir / "videos"
+    url, upload_key = await video_of(request, ports.blobs, scratch, ports.settings.fetch.max_video_bytes)
+    return await run_in_threadpool(_create, ports, caller, url, upload_key)
+
+
+@router.get("/{video_id}")
+def read_video(video_id: str, caller: Reader, session: ReadSession, ports: PortsDep) -> VideoRead:
+    """How far it is, and what was found."""
+    return VideoService(session, caller.tenant_id, ports).get(video_id)
+
+
+@router.get("/{video_id}/tags")
+def video_tags(
+    video_id: str, caller: Reader, session: ReadSession, ports: PortsDep, from_ms: Ms = None, to_ms: Ms = None
+) -> TimedTags:
+    """The tags whose span meets [from_ms, to_ms)."""
+    if from_ms is not None and to_ms is not None and to_ms <= from_ms:
+        raise Unprocessable("The end lies before the start.", pointer="?to_ms")
+    return VideoService(session, caller.tenant_id, ports).tags(video_id, from_ms, to_ms)
+
+
+@router.get("/{video_id}/tags.vtt", response_class=Response, responses={200: {"content": {"text/vtt": {}}}})
+def video_tags_vtt(video_id: str, caller: Reader, session: ReadSession, ports: PortsDep) -> Response:
+    """The tags as WebVTT, a cue a tag."""
+    tags = VideoService(session, caller.tenant_id, ports).tags(video_id, None, None).tags
+    return Response(web_vtt(tags), media_type="text/vtt; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
+
+
+def _check_budget(ports: Ports, caller: Principal) -> None:
+    with ports.database.read() as session:
+        VideoService(session, caller.tenant_id, ports).check_budget()
+
+
+def _create(ports: Ports, caller: Principal, url: str | None, upload_key: str | None) -> VideoRead:
+    with ports.database.write() as session:
+        video = VideoService(session, caller.tenant_id, ports).create(url=url, upload_key=upload_key)
+    ports.queue.send("media.analyse_video", video_id=video.id)
+    return video

@@ -1,0 +1,93 @@
+"""Video jobs: a tenant's own videos, from a URL or an upload, and their timed tags."""
+
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from sqlmodel import Session
+
+from api.errors import NotFound, TooManyRequests
+from api.kit.ids import new_id
+from api.media.models import Media, MediaKind, Tag, TagState
+from api.media.repository import MediaRepository
+from api.media.schemas import BoxRead, TagProduct, TimedTag, TimedTags, VideoCounts, VideoRead
+from api.media.service import products_of
+from api.media.views import box_of
+
+if TYPE_CHECKING:
+    from api.ports import Ports
+
+
+class VideoService:
+    """What one tenant does with its videos."""
+
+    def __init__(self, session: Session, tenant_id: str, ports: "Ports") -> None:
+        self._rows = MediaRepository(session, tenant_id)
+        self._tenant_id = tenant_id
+        self._ports = ports
+
+    def check_budget(self) -> None:
+        """Raises TooManyRequests once today's videos are used up."""
+        most = self._ports.settings.limits.videos_per_tenant_per_day
+        now = self._ports.clock.now()
+        today = datetime.combine(now.date(), time(), UTC)
+        if self._rows.created_since(None, today) >= most:
+            wait_s = int((today + timedelta(days=1) - now).total_seconds()) + 1
+            raise TooManyRequests(
+                f"{most} videos a day are looked at; send this one tomorrow (UTC).",
+                code="video_budget", headers={"Retry-After": str(wait_s)},
+            )  # fmt: skip
+
+    def create(self, *, url: str | None = None, upload_key: str | None = None) -> VideoRead:
+        """A new job. Ask the queue for it once the row is stored."""
+        now = self._ports.clock.now()
+        video = Media(
+            id=new_id("vid"), tenant_id=self._tenant_id, kind=MediaKind.video, url=url, upload_key=upload_key,
+            due_at=now, created_at=now,
+        )  # fmt: skip
+        self._rows.add(video)
+        return _read(video, [])
+
+    def get(self, video_id: str) -> VideoRead:
+        """How far it is."""
+        video = self._video(video_id)
+        return _read(video, self._rows.tags_of([video.id])[video.id])
+
+    def tags(self, video_id: str, from_ms: int | None, to_ms: int | None) -> TimedTags:
+        """The tags whose span meets [from_ms, to_ms), in order of their start."""
+        video = self._video(video_id)
+        shelf = self._ports.shelf
+        catalogs = shelf.listed() if video.site_id else shelf.searchable(self._tenant_id)
+        found = [
+            _timed(tag, products_of(tag, shelf, catalogs))
+            for tag in self._rows.tags_of([video.id])[video.id]
+            if tag.state is not TagState.hidden and _meets(tag, from_ms, to_ms)
+        ]
+        shown = sorted((tag for tag in found if tag.products), key=lambda tag: (tag.from_ms, tag.id))
+        return TimedTags(state=video.state, duration_ms=video.duration_ms, tags=shown)
+
+    def _video(self, video_id: str) -> Media:
+        video = self._rows.get(video_id)
+        if video is None or video.kind is not MediaKind.video:
+            raise NotFound("No such video.")
+        return video
+
+
+def _read(video: Media, tags: list[Tag]) -> VideoRead:
+    shown = sum(bool(tag.matches or tag.pinned_product_id) for tag in tags)
+    fields = video.model_dump(include=set(VideoRead.model_fields))
+    return VideoRead(**fields, counts=VideoCounts(frames=video.frames, tags=shown))
+
+
+def _timed(tag: Tag, products: list[TagProduct]) -> TimedTag:
+    box = box_of(tag)
+    start, end = tag.from_ms or 0, tag.to_ms or 0
+    track = tag.track if tag.track and tag.edited_box is None else [[start, box["x"], box["y"], box["w"], box["h"]]]
+    return TimedTag(
+        id=tag.id, label=tag.edited_label or tag.label, score=tag.score, box=BoxRead(**box), from_ms=start, to_ms=end,
+        track=track, products=products,
+    )  # fmt: skip
+
+
+def _meets(tag: Tag, from_ms: int | None, to_ms: int | None) -> bool:
+    starts_in_time = to_ms is None or (tag.from_ms or 0) < to_ms
+    return starts_in_time and (from_ms is None or (tag.to_ms or 0) > from_ms)

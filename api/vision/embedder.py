@@ -1,0 +1,90 @@
+"""Turning pictures and parts of them into vectors: one ONNX model. Its JSON description says how it is fed."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from api.vision.picture import WHOLE, Box, Picture
+from api.vision.runtime import ModelUnusable, description, session
+
+MOST_AT_ONCE = 16  # crops a run: bounds the memory of one call
+
+
+class EmbedderInput(msgspec.Struct, frozen=True):
+    side: int
+    padding_value: float
+    name: str = "images"
+
+
+class EmbedderOutput(msgspec.Struct, frozen=True):
+    dimensions: int
+
+
+class EmbedderCard(msgspec.Struct, frozen=True):
+    """What embedder.json must say; further fields are for people."""
+
+    exact_threshold: float
+    input: EmbedderInput
+    output: EmbedderOutput
+
+
+def squared(pixels: NDArray[np.uint8], side: int, padding: int) -> NDArray[np.uint8]:
+    """Centred on a square and scaled to `side`, exactly as the embedder's training did it."""
+    height, width = pixels.shape[:2]
+    longest = max(height, width)
+    top, left = (longest - height) // 2, (longest - width) // 2
+    bottom, right = longest - height - top, longest - width - left
+    framed = cv2.copyMakeBorder(
+        pixels, top, bottom, left, right, cv2.BORDER_CONSTANT, value=(padding, padding, padding)
+    )
+    sampling = cv2.INTER_AREA if longest > side else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(framed, (side, side), interpolation=sampling), np.uint8)
+
+
+def content_version(path: Path, fed: bytes) -> str:
+    """Names the vectors that this file makes when it is fed so: another model or another crop, another version."""
+    try:
+        digest = hashlib.sha256(path.read_bytes() + fed).hexdigest()
+    except OSError as error:
+        raise ModelUnusable(f"{path}: {error}") from error
+    return f"{path.stem}-{digest[:16]}"
+
+
+class Embedder:
+    """Thread-safe."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        self._path, self._threads = path, threads
+        self.card = description(path, EmbedderCard)
+        self.version = content_version(path, msgspec.json.encode(self.card.input))
+
+    def load(self) -> None:
+        """Now instead of at first use."""
+        session(self._path, self._threads)
+
+    def embed(self, picture: Picture, boxes: Sequence[Box] | None) -> NDArray[np.float32]:
+        """One unit vector a box, shape (n, dim); None means the whole picture."""
+        wanted = [WHOLE] if boxes is None else list(boxes)
+        parts = [
+            self._run(picture, wanted[start : start + MOST_AT_ONCE]) for start in range(0, len(wanted), MOST_AT_ONCE)
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, self.card.output.dimensions), np.float32)
+
+    def _run(self, picture: Picture, boxes: Sequence[Box]) -> NDArray[np.float32]:
+        side, padding = self.card.input.side, round(self.card.input.padding_value * 255)
+        tensor = np.empty((len(boxes), 3, side, side), np.float32)
+        rows, columns = picture.pixels.shape[:2]
+        for line, box in zip(tensor, boxes, strict=True):
+            left, top, right, bottom = box.within(columns, rows)
+            crop = squared(picture.pixels[top:bottom, left:right], side, padding)
+            np.multiply(crop.transpose(2, 0, 1), np.float32(1 / 255), out=line)
+        vectors = np.asarray(
+            session(self._path, self._threads).run(None, {self.card.input.name: tensor})[0], np.float32
+        )
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)

@@ -1,0 +1,70 @@
+"""Eyes: the one service through which the house sees. Thread-safe; endpoints use its bounded executors."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from api.settings import VisionSettings
+from api.vision.decoding import Decoders
+from api.vision.detector import Detector
+from api.vision.embedder import Embedder
+from api.vision.executor import BoundedExecutor
+from api.vision.picture import Box, Detection, Picture
+
+INFERENCE_THREADS = 2
+LOAD_SIDE = 64
+
+
+class Eyes:
+    """Reads what the models say of themselves at once, the models at first use or by `load`. Raises ModelUnusable."""
+
+    def __init__(self, settings: VisionSettings, max_picture_bytes: int) -> None:
+        self._decoders = Decoders(settings, max_picture_bytes)
+        self._detector = Detector(settings.detector, settings.threads)
+        self._embedder = Embedder(settings.embedder, settings.threads)
+        self.work = BoundedExecutor("eyes", INFERENCE_THREADS, settings.waiting)
+        self.fetches = BoundedExecutor("picture-fetch", settings.fetching, settings.waiting)
+
+    def load(self) -> None:
+        """Have everything ready before the first caller needs it (0.3 s)."""
+        self._detector.load()
+        self._embedder.load()
+        blank = Picture(LOAD_SIDE, LOAD_SIDE, np.zeros((LOAD_SIDE, LOAD_SIDE, 3), np.uint8))
+        self.detect(blank, 1.0, 1)
+        self.embed(blank)
+
+    @property
+    def labels(self) -> list[str]:
+        return self._detector.labels
+
+    @property
+    def embedder_version(self) -> str:
+        """Vectors compare only with vectors of the same version."""
+        return self._embedder.version
+
+    @property
+    def dim(self) -> int:
+        return self._embedder.card.output.dimensions
+
+    @property
+    def exact_threshold(self) -> float:
+        """The cosine from which two pictures are taken to show the same product."""
+        return self._embedder.card.exact_threshold
+
+    def decode(self, data: bytes) -> Picture:
+        """EXIF-upright, first frame, transparency on white; raises PictureError."""
+        return self._decoders.decode(data)
+
+    def detect(self, picture: Picture, min_score: float, limit: int) -> list[Detection]:
+        """Best first."""
+        return self._detector.detect(picture, min_score, limit)
+
+    def embed(self, picture: Picture, boxes: Sequence[Box] | None = None) -> NDArray[np.float32]:
+        """Unit vectors, float32 (n, dim); None stands for the whole picture."""
+        return self._embedder.embed(picture, boxes)
+
+    def close(self) -> None:
+        self.work.close()
+        self.fetches.close()
+        self._decoders.close()

@@ -1,0 +1,44 @@
+// The shapes of the HTTP contract that the script speaks; answer.ts turns untrusted JSON into them.
+
+export interface Box { x: number; y: number; w: number; h: number }
+
+export interface Product {
+  id: string;
+  title: string;
+  brand: string;
+  price_micros: number | null;
+  sale_price_micros: number | null;
+  currency: string;
+  availability: string;
+  match_type: string;
+  /** Seals this further offer; the first product is bound by the tag's own token. */
+  token: string | null;
+}
+
+/** One place of a tag at one moment of a video: milliseconds, then x, y, w, h in 0..1. */
+export type Keyframe = readonly [ms: number, x: number, y: number, w: number, h: number];
+
+export interface Tag {
+  id: string;
+  label: string;
+  box: Box;
+  from_ms: number;
+  to_ms: number;
+  track: Keyframe[];
+  products: Product[];
+  token: string;
+  sponsored: boolean;
+}
+
+export type MediaKind = "image" | "video";
+export type MediaStatus = "ready" | "pending" | "none" | "blocked";
+
+export interface MediaAnswer { url: string; status: MediaStatus; tags: Tag[] }
+export interface TagsAnswer { media: MediaAnswer[]; ttl_s: number }
+
+export interface MediaAsked { url: string; kind: MediaKind; width: number; height: number }
+
+export type EventType = "impression" | "viewable" | "hover" | "open" | "click";
+
+/** What the loader hands over: everything a publisher can set, before it is read. */
+export interface Embed { origin: string; dataset: DOMStringMap }

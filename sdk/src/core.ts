@@ -1,0 +1,150 @@
+// Puts the parts together: one view after another, each with its own answers, layers and counts.
+
+import { Answers } from "./answers.ts";
+import { createCard } from "./card.ts";
+import { Consent, PublisherConsent, globalPrivacyControl } from "./consent.ts";
+import type { Embed } from "./contract.ts";
+import { eventRecorder } from "./events.ts";
+import { Frames } from "./frames.ts";
+import { listen, report, safe, showErrors } from "./guard.ts";
+import { Layer } from "./layer.ts";
+import { Listeners } from "./listeners.ts";
+import { MediaList, type Medium } from "./media.ts";
+import { Overlay } from "./overlay.ts";
+import { createQueue } from "./queue.ts";
+import { Scanner } from "./scanner.ts";
+import { readSettings } from "./settings.ts";
+import { createTagClient, type Answered } from "./tag_client.ts";
+import { tcfRule } from "./tcf.ts";
+import { transport } from "./transport.ts";
+import { watchRoutes } from "./routes.ts";
+import type * as Video from "./video.ts";
+
+declare const VIDEO_FILE: string;
+
+export interface Core {
+  refresh(): void;
+  on(name: string, listener: (detail: unknown) => void): void;
+  consent(state: unknown): void;
+}
+
+/** A router tells the address first and draws the page afterwards. */
+const SETTLE_MS = 150;
+
+export const start = (embed: Embed): Core => {
+  const settings = readSettings(embed);
+  const { key, api } = settings;
+  showErrors(settings.debug);
+
+  const listeners = new Listeners();
+  const said = new PublisherConsent(settings.waitForConsent);
+  const permission = new Consent([said.rule, globalPrivacyControl, tcfRule(settings.tcfVendor, () => permission.changed())]);
+  const queue = createQueue(key, transport(`${api}/v1/events`), (activity) => permission.verdict(activity), {
+    now: () => performance.now(),
+    later: (run, ms) => void setTimeout(safe(run), ms),
+  });
+  const events = eventRecorder(queue, (name, detail) => listeners.tell(name, detail));
+  const answers = new Answers();
+  const overlay = new Overlay();
+  const card = createCard(overlay, api, events.record, () => frames.ask());
+  const client = createTagClient(api, key, (answer) => answered(answer));
+  const mayShow = (): boolean => permission.verdict("tags") === "allow";
+
+  const frames = new Frames((fresh) => {
+    overlay.attach();
+    const toLayer = overlay.frame();
+    for (const { layer } of media.all()) layer?.place(toLayer, fresh);
+    card.place();
+  }, () => media.all().some((it) => it.layer));
+
+  const cover = (medium: Medium, answer: Answered, limit: number): Layer => {
+    const count = (type: "impression" | "viewable", token: string, tagId: string): void => {
+      if (answers.first(type, token)) events.record(type, token, tagId);
+    };
+    const layer = new Layer(medium.el, answer.tags, limit, {
+      bind: (spot) => card.bind(spot),
+      drawn: ({ token, id }) => {
+        count("impression", token, id);
+        medium.exposure.drawn(() => count("viewable", token, id));
+      },
+    });
+    medium.layer = layer;
+    layer.onScreen = medium.share > 0;
+    overlay.attach();
+    overlay.root.append(layer.node);
+    frames.ask();
+    return layer;
+  };
+
+  let filmModule: Promise<typeof Video> | undefined;
+  const film = async (medium: Medium, el: HTMLVideoElement, answer: Answered): Promise<void> => {
+    filmModule ??= import(new URL(VIDEO_FILE, import.meta.url).href) as Promise<typeof Video>;
+    const { attach } = await filmModule;
+    // Meanwhile the view may be another one.
+    if (medium.layer || answers.fresh(answer.url) !== answer) return;
+    const layer = cover(medium, answer, settings.maxVideoTags);
+    medium.film = attach({ el, layer, moved: () => frames.ask(false), resized: () => frames.ask(), played: () => medium.exposure.update() });
+  };
+
+  const draw = (medium: Medium, answer: Answered): void => {
+    if (answer.status !== "ready" || medium.layer) return;
+    if (medium.el instanceof HTMLVideoElement) film(medium, medium.el, answer).catch(report);
+    else cover(medium, answer, settings.maxImageTags);
+  };
+
+  const answered = (answer: Answered): void => {
+    answers.keep(answer);
+    listeners.tell("tags", { url: answer.url, status: answer.status, count: answer.tags.length });
+    for (const medium of media.all()) if (medium.asked.url === answer.url) draw(medium, answer);
+  };
+
+  const want = (medium: Medium): void => {
+    if (!mayShow()) return;
+    const known = answers.fresh(medium.asked.url);
+    if (known) draw(medium, known);
+    else client.want(medium.asked);
+  };
+
+  const media = new MediaList(settings.minSize, want, () => frames.ask(false));
+  const scanner = new Scanner((el) => media.consider(el), () => frames.ask());
+
+  const clear = (): void => {
+    card.close();
+    media.clear();
+    client.forget();
+  };
+
+  watchRoutes(() => {
+    clear();
+    answers.clear();
+    events.newView();
+    listeners.tell("view", { url: location.href });
+    setTimeout(safe(() => scanner.scan()), SETTLE_MS);
+  });
+
+  permission.onChange(() => {
+    queue.flush();
+    if (!mayShow()) return clear();
+    scanner.scan();
+    for (const medium of media.all()) if (medium.near) want(medium);
+  });
+
+  listen(window, "focus blur", () => media.updateExposure());
+  listen(document, "visibilitychange", () => {
+    media.updateExposure();
+    client.plan();
+    if (document.visibilityState === "hidden") queue.flush(true);
+  });
+  listen(window, "pagehide", () => queue.flush(true));
+  listen(document, "fullscreenchange", () => frames.follow());
+  scanner.scan();
+
+  return {
+    refresh: () => scanner.scan(),
+    on: (name, listener) => listeners.add(name, listener),
+    consent: (state) => {
+      said.set(state);
+      permission.changed();
+    },
+  };
+};

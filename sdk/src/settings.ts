@@ -1,0 +1,38 @@
+// What a publisher can set through data attributes, read once, each value bounded.
+
+import type { Embed } from "./contract.ts";
+
+export interface Settings {
+  key: string;
+  api: string;
+  maxImageTags: number;
+  maxVideoTags: number;
+  minSize: number;
+  tcfVendor: number;
+  waitForConsent: boolean;
+  debug: boolean;
+}
+
+const whole = (raw: string | undefined, fallback: number, low: number, high: number): number => {
+  const value = Number.parseInt(raw ?? "", 10);
+  return Number.isNaN(value) ? fallback : Math.min(Math.max(value, low), high);
+};
+
+const apiOrigin = (raw: string | undefined, origin: string): string => {
+  try {
+    const url = new URL(raw || origin, location.href);
+    if (url.protocol === "https:" || url.protocol === "http:") return url.origin;
+  } catch { /* an unreadable address falls back to the script's own host */ }
+  return origin;
+};
+
+export const readSettings = ({ origin, dataset }: Embed): Settings => ({
+  key: dataset.key ?? "",
+  api: apiOrigin(dataset.api, origin),
+  maxImageTags: whole(dataset.maxImage, 5, 0, 20),
+  maxVideoTags: whole(dataset.maxVideo, 3, 0, 10),
+  minSize: whole(dataset.minSize, 150, 40, 2000),
+  tcfVendor: whole(dataset.tcfVendor, 0, 0, 65535),
+  waitForConsent: dataset.consent === "wait",
+  debug: dataset.debug !== undefined,
+});

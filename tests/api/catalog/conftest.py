@@ -1,0 +1,27 @@
+"""A shop on the web, and a brand at the API whose fetcher may go there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.ports import Ports
+from api.settings import FetchSettings, Settings
+from tests.api.catalog.shop import Brand, Shop, open_shop
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    yield from open_shop()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, shop: Shop) -> Settings:
+    """The usual ones, with a fetcher that may go to the shop."""
+    return Settings(datadir=tmp_path / "data", fetch=FetchSettings(allow=shop.host, timeout_s=3))
+
+
+@pytest.fixture
+def brand(client: TestClient, ports: Ports, account, queue) -> Brand:
+    return Brand(client, ports, account("brand").auth, queue).with_catalog()

@@ -1,0 +1,279 @@
+"""Imports from the request to the searchable product, with real stores, a real fetcher and the shipped models."""
+
+import gzip
+import io
+import threading
+import zipfile
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from api.catalog import import_run, imports
+from api.kit.clock import FixedClock
+from api.ports import Ports
+from api.search.index import IndexFilter
+from tests.api.catalog.shop import Brand, Shop, feed, picture
+
+
+def found(ports: Ports, catalog_id: str, data: bytes) -> list[str]:
+    """Titles of what a picture search finds, best first."""
+    vectors = ports.eyes.embed(ports.eyes.decode(data), None)
+    hits = ports.index.search(vectors, 10, IndexFilter(frozenset({catalog_id})))[0]
+    products = ports.catalogs.products_by_ids(hit.product_id for hit in hits)
+    return [products[hit.product_id].title for hit in hits]
+
+
+def test_good_rows_become_searchable_and_bad_ones_are_told(brand: Brand, shop: Shop) -> None:
+    rows = [shop.row(number) for number in range(1, 6)]
+    rows[1]["price"] = ""
+    rows[2]["link"] = "javascript:alert(1)"
+    rows[4]["id"] = "p1"
+    job = brand.imported(feed(*rows))
+    assert job["state"] == "done"
+    assert job["format"] == "csv"
+    assert job["counts"] == {
+        "read": 5, "created": 2, "updated": 0, "unchanged": 0, "removed": 0, "failed": 3, "indexed": 2,
+    }
+    assert [(error["line"], error["field"]) for error in job["errors"]] == [(3, "price"), (4, "link"), (6, "id")]
+    assert found(brand.ports, brand.catalog_id, picture(4))[0] == "Product 4"
+    assert set(brand.products()) == {"p1", "p4"}
+
+
+def test_the_same_feed_again_changes_nothing_and_fetches_nothing(brand: Brand, shop: Shop) -> None:
+    data = feed(*(shop.row(number) for number in range(1, 4)))
+    brand.imported(data)
+    before, asked = brand.products(), len(shop.asked)
+    job = brand.imported(data)
+    assert job["counts"] == {
+        "read": 3, "created": 0, "updated": 0, "unchanged": 3, "removed": 0, "failed": 0, "indexed": 3,
+    }
+    assert brand.products() == before
+    assert len(shop.asked) == asked
+
+
+def test_full_removes_what_the_feed_lost_and_merge_keeps_it(brand: Brand, shop: Shop) -> None:
+    brand.imported(feed(*(shop.row(number) for number in range(1, 4))))
+    merged = brand.imported(feed(shop.row(1, price="9 EUR")), mode="merge")
+    assert (merged["counts"]["updated"], merged["counts"]["removed"]) == (1, 0)
+    assert len(brand.products()) == 3
+    full = brand.imported(feed(shop.row(1, price="9 EUR")))
+    assert full["counts"]["removed"] == 2
+    assert set(brand.products()) == {"p1"}
+    assert found(brand.ports, brand.catalog_id, picture(2)) == ["Product 1"]
+
+
+def test_a_product_that_returns_keeps_its_id(brand: Brand, shop: Shop) -> None:
+    brand.imported(feed(shop.row(1), shop.row(2)))
+    before = brand.products()["p2"]["id"]
+    brand.imported(feed(shop.row(1)))
+    brand.imported(feed(shop.row(1), shop.row(2)))
+    assert brand.products()["p2"]["id"] == before
+    assert "Product 2" in found(brand.ports, brand.catalog_id, picture(2))
+
+
+def test_a_refused_row_leaves_its_product_as_it_was(brand: Brand, shop: Shop) -> None:
+    brand.imported(feed(shop.row(1), shop.row(2)))
+    job = brand.imported(feed(shop.row(1), shop.row(2, price="free")))
+    assert (job["counts"]["failed"], job["counts"]["removed"]) == (1, 0)
+    assert brand.products()["p2"]["price_micros"] == 2_500_000
+
+
+def test_a_new_price_reaches_the_index_without_a_look_at_the_picture(brand: Brand, shop: Shop) -> None:
+    brand.imported(feed(shop.row(1)))
+    asked = len(shop.asked)
+    brand.imported(feed(shop.row(1, price="100 EUR")))
+    vectors = brand.ports.eyes.embed(brand.ports.eyes.decode(picture(1)), None)
+    cheap = IndexFilter(frozenset({brand.catalog_id}), price_max_micros=50_000_000)
+    assert brand.ports.index.search(vectors, 5, cheap) == [[]]
+    assert len(shop.asked) == asked
+
+
+def test_a_new_picture_is_looked_at(brand: Brand, shop: Shop) -> None:
+    brand.imported(feed(shop.row(1), shop.row(2)))
+    shop.files["/new.jpg"] = picture(99)
+    brand.imported(feed(shop.row(1, image_link=f"{shop.url}/new.jpg"), shop.row(2)))
+    assert found(brand.ports, brand.catalog_id, picture(99))[0] == "Product 1"
+
+
+def test_a_picture_that_cannot_be_had_is_told_and_tried_again(brand: Brand, shop: Shop) -> None:
+    rows = [shop.row(1), shop.row(2, image_link=f"{shop.url}/gone.jpg"), shop.row(3, image_link="http://10.0.0.1/x.jpg")]
+    shop.files["/4.jpg"] = b"<html>not a picture"
+    job = brand.imported(feed(*rows, shop.row(4), shop.row(5, image_link="")))
+    assert job["state"] == "done"
+    assert (job["counts"]["created"], job["counts"]["indexed"], job["counts"]["failed"]) == (5, 1, 0)
+    told = {error["line"]: error for error in job["errors"]}
+    assert set(told) == {3, 4, 5, 6}
+    assert all(error["field"] == "image_link" for error in told.values())
+    states = {key: row["index"]["state"] for key, row in brand.products().items()}
+    assert states == {"p1": "indexed", "p2": "failed", "p3": "failed", "p4": "failed", "p5": "no_picture"}
+    shop.files["/gone.jpg"] = picture(2)
+    again = brand.imported(feed(*rows, shop.row(4), shop.row(5, image_link="")))
+    assert again["counts"]["indexed"] == 2
+    assert brand.products()["p2"]["index"]["state"] == "indexed"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"hello\nworld\n",
+        b"   \n\n",
+        b"id,title,price\n",
+        b"\xff\xd8\xff\xe0 a picture",
+        b"<html><body>no feed</body></html>",
+        b'<?xml version="1.0"?><rss><channel><item><id>p9</id><title>cut o',
+        b'[{"id": "p9", "title": "x"}, {"id"',
+        gzip.compress(b"id,title,price,link\np9,x,1 EUR,https://a.example/\n" * 50)[:-20],
+        b"PK\x03\x04 no zip at all",
+    ],
+    ids=["text", "blank", "header", "picture", "html", "xml-cut", "json-cut", "gzip-cut", "zip-broken"],
+)
+def test_a_feed_that_breaks_off_or_is_none_changes_nothing(brand: Brand, shop: Shop, data: bytes) -> None:
+    brand.imported(feed(shop.row(1)))
+    job = brand.imported(data)
+    assert job["state"] == "failed"
+    assert len(job["errors"]) == 1
+    assert set(brand.products()) == {"p1"}
+
+
+def test_pictures_come_from_the_zip(brand: Brand, shop: Shop) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        rows = [shop.row(n, image_link=link) for n, link in ((1, "img/1.jpg"), (2, "../../etc/passwd"), (3, "/etc/passwd"))]
+        archive.writestr("shop/products.csv", feed(*rows, shop.row(4, image_link="img/none.jpg")))
+        archive.writestr("shop/img/1.jpg", picture(1))
+        link = zipfile.ZipInfo("shop/img/link.jpg")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr("README.txt", "Our products")
+    job = brand.imported(out.getvalue(), "anything.bin")
+    assert job["format"] == "zip/csv"
+    assert (job["counts"]["created"], job["counts"]["indexed"]) == (4, 1)
+    assert [error["line"] for error in job["errors"]] == [3, 4, 5]
+    assert shop.asked == []
+    product = brand.products()["p1"]
+    assert product["image_url"].endswith(f"/i/{product['id']}/640")
+
+
+def test_a_feed_is_fetched_from_its_address(brand: Brand, shop: Shop) -> None:
+    shop.files["/feed"] = feed(shop.row(1, image_link="/1.jpg"))
+    url = f"/v1/catalogs/{brand.catalog_id}/imports"
+    answer = brand.client.post(url, json={"feed_url": f"{shop.url}/feed"}, headers=brand.auth)
+    brand.work()
+    job = brand.read(f"/v1/imports/{answer.json()['id']}")
+    assert (job["state"], job["counts"]["indexed"]) == ("done", 1)
+    refused = brand.client.post(url, json={"feed_url": "http://127.0.0.1:1/feed"}, headers=brand.auth)
+    brand.work()
+    job = brand.read(f"/v1/imports/{refused.json()['id']}")
+    assert job["state"] == "failed"
+    assert job["errors"][0]["field"] == "feed_url"
+
+
+def test_a_killed_import_goes_on_where_it_was(
+    brand: Brand, shop: Shop, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_run, "CHUNK", 2)
+    job = brand.post(feed(*(shop.row(number) for number in range(1, 8)), shop.row(8, price="0")))
+    brand.queue.sent.clear()
+    landed: list[int] = []
+    land = import_run.ImportRun._land_chunk
+
+    def killed(run: import_run.ImportRun, chunk: list) -> None:
+        if len(landed) == 2:
+            raise KeyboardInterrupt
+        landed.append(1)
+        land(run, chunk)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(import_run.ImportRun, "_land_chunk", killed)
+        with pytest.raises(KeyboardInterrupt):
+            imports.run_import(brand.ports, job["id"])
+    half = brand.read(f"/v1/imports/{job['id']}")
+    assert (half["state"], half["counts"]["read"]) == ("running", 4)
+    imports.sweep(brand.ports)
+    assert brand.queue.sent == []  # the lease of the dead process has not lapsed yet
+    clock.advance(timedelta(minutes=1))
+    imports.sweep(brand.ports)
+    brand.work()
+    done = brand.read(f"/v1/imports/{job['id']}")
+    assert done["state"] == "done"
+    assert done["counts"] == {
+        "read": 8, "created": 7, "updated": 0, "unchanged": 0, "removed": 0, "failed": 1, "indexed": 7,
+    }
+    assert [error["line"] for error in done["errors"]] == [9]
+
+
+def test_a_kill_between_pictures_loses_and_repeats_none(
+    brand: Brand, shop: Shop, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.catalog.indexing.BATCH", 2)
+    job = brand.post(feed(*(shop.row(number) for number in range(1, 6))))
+    brand.queue.sent.clear()
+    looked: list[int] = []
+    settle = imports.Indexer._settle
+
+    def killed(indexer: imports.Indexer, batch: list, seen: dict) -> None:
+        if len(looked) == 1:
+            raise KeyboardInterrupt
+        looked.append(1)
+        settle(indexer, batch, seen)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(imports.Indexer, "_settle", killed)
+        with pytest.raises(KeyboardInterrupt):
+            imports.run_import(brand.ports, job["id"])
+    clock.advance(timedelta(minutes=1))
+    imports.run_import(brand.ports, job["id"])
+    done = brand.read(f"/v1/imports/{job['id']}")
+    assert (done["state"], done["counts"]["indexed"], done["errors"]) == ("done", 5, [])
+
+
+def test_imports_of_one_catalog_wait_for_each_other(brand: Brand, shop: Shop) -> None:
+    first = brand.post(feed(shop.row(1)))
+    second = brand.post(feed(shop.row(2)))
+    brand.queue.sent.clear()
+    imports.run_import(brand.ports, second["id"])
+    assert brand.read(f"/v1/imports/{second['id']}")["state"] == "queued"
+    imports.run_import(brand.ports, first["id"])
+    assert [arguments["import_id"] for _, arguments in brand.queue.sent] == [second["id"]]
+    brand.work()
+    assert set(brand.products()) == {"p2"}
+
+
+def test_two_workers_do_an_import_once(brand: Brand, shop: Shop) -> None:
+    job = brand.post(feed(*(shop.row(number) for number in range(1, 6))))
+    threads = [threading.Thread(target=imports.run_import, args=(brand.ports, job["id"])) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done = brand.read(f"/v1/imports/{job['id']}")
+    assert (done["state"], done["counts"]["created"], done["counts"]["indexed"]) == ("done", 5, 5)
+
+
+def test_errors_are_counted_beyond_those_that_are_kept(brand: Brand, shop: Shop) -> None:
+    job = brand.imported(feed(shop.row(1), *({"id": f"x{number}"} for number in range(1200))))
+    assert job["counts"]["failed"] == 1200
+    assert len(job["errors"]) == 1000
+    assert job["errors_total"] >= 1200
+
+
+def test_an_index_can_be_rebuilt_from_what_is_stored(brand: Brand, shop: Shop) -> None:
+    brand.imported(feed(shop.row(1), shop.row(2, image_link=f"{shop.url}/none.jpg")))
+    rows = dict(imports.indexed_rows(brand.ports))
+    assert [row.product_id for row in rows[brand.catalog_id]] == [brand.products()["p1"]["id"]]
+    assert np.allclose(np.linalg.norm(rows[brand.catalog_id][0].vector), 1, atol=1e-3)
+
+
+def test_the_sweep_finds_products_that_wait_without_an_import(brand: Brand, shop: Shop, client: TestClient) -> None:
+    brand.imported(feed(shop.row(1)))
+    product = brand.products()["p1"]
+    shop.files["/new.jpg"] = picture(50)
+    body = {"title": "New", "price_micros": 1, "currency": "EUR", "url": "https://a.example/", "image_url": f"{shop.url}/new.jpg"}
+    assert client.put(f"/v1/products/{product['id']}", json=body, headers=brand.auth).status_code == 200
+    brand.queue.sent.clear()
+    imports.sweep(brand.ports)
+    assert brand.queue.sent == [("catalog.index_products", {"catalog_id": brand.catalog_id})]
+    brand.work()
+    assert found(brand.ports, brand.catalog_id, picture(50)) == ["New"]

@@ -1,0 +1,49 @@
+"""Do the counts agree all the way? What the log took, what the store holds, what the roll-ups add up to."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from api.events.log import EventLog
+from api.events.store import EventStore
+from workers.sink.commit import progress
+
+_HELD = """
+SELECT (SELECT count() FROM events) AS events, (SELECT count() FROM usage) AS usage,
+       (SELECT count() FROM event_conflicts) AS conflicts, (SELECT count() FROM dead_letters) AS dead_letters,
+       (SELECT sum(events) FROM rollup_15m FINAL) AS rolled_up, (SELECT sum(spend_micros) FROM events) AS spend_micros,
+       (SELECT sum(spend_micros) FROM rollup_15m FINAL) AS rolled_up_spend_micros,
+       (SELECT uniqExact(publisher_id, event_id) FROM events) AS identities"""
+
+
+@dataclass
+class Reconciliation:
+    """`differences` is empty when all is well; `waiting` is the length of the log that is still on its way."""
+
+    log: dict[str, int]
+    store: dict[str, int]
+    waiting: int
+    differences: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `shoplight reconcile --json`."""
+        return asdict(self)
+
+
+def reconcile(event_log: EventLog, store: EventStore) -> Reconciliation:
+    """Compare. Exact while the sink stands still; running, it may see a batch half-way and say so."""
+    taken = progress(event_log)
+    held = {name: int(value or 0) for name, value in store.select(_HELD)[0].items()}
+    became = taken.stored + taken.duplicate + taken.conflict + taken.unparsable
+    checks = {
+        "records of the log and what became of them": (taken.records, became),
+        "stored records and rows": (taken.stored, held["events"] + held["usage"]),
+        "conflicts": (taken.conflict, held["conflicts"]),
+        "dead letters": (taken.unparsable, held["dead_letters"]),
+        "rows and identities": (held["events"], held["identities"]),
+        "rows and roll-ups": (held["events"], held["rolled_up"]),
+        "spend of rows and of roll-ups": (held["spend_micros"], held["rolled_up_spend_micros"]),
+    }
+    totals = {name: int(getattr(taken, name)) for name in ("records", "stored", "duplicate", "conflict", "unparsable")}
+    result = Reconciliation(totals, held, max(0, event_log.end() - event_log.committed().offset))
+    result.differences = [f"{name}: {a} and {b}" for name, (a, b) in checks.items() if a != b]
+    return result

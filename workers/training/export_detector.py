@@ -1,0 +1,89 @@
+"""Writes detector.onnx and detector.json, the contract that the serving path decodes by."""
+
+# PyTorch is only installed for training; where it is not, its classes have no type.
+# mypy: allow-subclassing-any
+
+import json
+from pathlib import Path
+
+import torch
+from torch import nn
+from ultralytics.nn import tasks
+
+from workers.training import onnx_file
+from workers.training.detector import load_weights
+from workers.training.split import LABELS
+
+STRIDE = 32
+PADDING_VALUE = 114 / 255
+# Measured on the validation photos: 0.5 to 0.6 are level, 0.7 costs a point of mAP50.
+IOU_THRESHOLD = 0.6
+
+
+class RawDetector(nn.Module):
+    """The network with boxes as corners, one row a candidate; suppression is left to the caller."""
+
+    def __init__(self, model: tasks.DetectionModel):
+        super().__init__()
+        self.model = model
+        head = model.model[-1]
+        head.export, head.format, head.dynamic, head.xyxy = True, "onnx", True, True
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        rows: torch.Tensor = self.model(images).transpose(1, 2)
+        return rows
+
+
+def export_detector(checkpoint: Path, out: Path, *, image_size: int = 416) -> Path:
+    """Write the detector of `checkpoint` into the folder `out`; return the model's path."""
+    return write(load_weights(checkpoint), out, image_size=image_size)
+
+
+def write(model: tasks.DetectionModel, out: Path, *, image_size: int) -> Path:
+    path = out / "detector.onnx"
+    model = model.float().eval().fuse(verbose=False).to(memory_format=torch.contiguous_format)
+    # Neither side of the example is square: a graph that mixes height and width up would not trace.
+    example = torch.zeros(1, 3, image_size, image_size - 2 * STRIDE)
+    onnx_file.export(
+        RawDetector(model),
+        example,
+        path,
+        inputs="images",
+        outputs="candidates",
+        dynamic={
+            "images": {0: "batch", 2: "height", 3: "width"},
+            "candidates": {0: "batch", 1: "candidates"},
+        },
+    )
+    (out / "detector.json").write_text(json.dumps(contract(image_size), indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def contract(image_size: int) -> dict[str, object]:
+    return {
+        "file": "detector.onnx",
+        "input": {
+            "name": "images",
+            "layout": "NCHW",
+            "dtype": "float32",
+            "colour": "RGB",
+            "range": [0, 1],
+            "longest_side": image_size,
+            "stride": STRIDE,
+            "padding_value": PADDING_VALUE,
+            "fit": "Scale the upright picture so that its longest side is longest_side (up or down), put it at the top "
+            "left, pad right and below with padding_value to multiples of stride. Height, width and batch are "
+            "dynamic; a square of longest_side works too.",
+        },
+        "output": {
+            "name": "candidates",
+            "shape": ["batch", "candidates", 4 + len(LABELS)],
+            "columns": "x1, y1, x2, y2 in pixels of the padded input, then one probability a label (independent, "
+            "already through the sigmoid, no objectness). Candidates = h*w*(1/64 + 1/256 + 1/1024).",
+            "decode": "Every label of a candidate at or above min_score is a detection of its own, not the best label "
+            "alone: that costs 5 points of mAP50.",
+            "suppression": "None inside. Per label, greedy by score, at iou_threshold.",
+            "iou_threshold": IOU_THRESHOLD,
+        },
+        "labels": list(LABELS),
+    }

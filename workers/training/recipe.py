@@ -1,0 +1,71 @@
+"""The whole way from the data folder to the shipped files, as the model cards describe it.
+
+Hours on two cores: half of them the detector's coarse phase, half its fine one, minutes for the embedder.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers.training.compose import compose
+from workers.training.detector import train_detector
+from workers.training.embedder import load_embedder
+from workers.training.evaluate import Figures, evaluate
+from workers.training.export_detector import export_detector
+from workers.training.export_embedder import export_embedder, write_contract
+from workers.training.split import is_validation
+from workers.training.train_embedder import train_embedder
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of detector training: later ones see larger pictures at a lower rate."""
+
+    name: str
+    epochs: int
+    image_size: int
+    learning_rate: float
+    plain_epochs: int
+
+
+PHASES = (Phase("coarse", 24, 320, 1e-3, 3), Phase("fine", 10, 416, 4e-4, 4))
+
+
+def build_models(
+    shared: Path, work: Path, models: Path, *, renders: Sequence[Path] = (), phases: Sequence[Phase] = PHASES
+) -> Figures:
+    """Train, export into `models` and judge. `renders` are further folders of scenes (images/, labels/).
+
+    Everything intermediate lies under `work`; only `models` is meant to be kept.
+    """
+    scenes = [compose(shared, work / "composed"), *renders]
+    checkpoint: Path | None = None
+    for phase in phases:
+        checkpoint = train_detector(
+            shared,
+            work / phase.name,
+            epochs=phase.epochs,
+            image_size=phase.image_size,
+            scenes=scenes,
+            start=checkpoint,
+            learning_rate=phase.learning_rate,
+            plain_epochs=phase.plain_epochs,
+        )
+    if checkpoint is None:
+        raise ValueError("phases must not be empty")
+    export_detector(checkpoint, models, image_size=phases[-1].image_size)
+    embedder = load_embedder(train_embedder(shared, work / "embedder"))
+    export_embedder(embedder, models)
+    figures = evaluate(shared, models, scenes=kept_back(scenes))
+    write_contract(models, figures.exact)
+    return figures
+
+
+def kept_back(scenes: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """The composed scenes that training left out, with their label files."""
+    return [
+        (image, folder / "labels" / f"{image.stem}.txt")
+        for folder in scenes
+        for image in sorted((folder / "images").glob("*.jpg"))
+        if is_validation(image.name)
+    ]
