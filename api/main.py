@@ -11,17 +11,23 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api import errors
 from api.accounts.endpoints import router as accounts
+from api.ads.endpoints import router as ads
 from api.catalog.endpoints import router as catalogs
 from api.catalog.picture_endpoints import router as pictures
+from api.kit.body_limit import BodyLimit, LimitOf
 from api.kit.idempotency import IdempotencyMiddleware
+from api.media.endpoints import router as media
+from api.media.tag_endpoints import router as tags
+from api.media.video_endpoints import router as videos
 from api.ports import Ports
 from api.search.endpoints import router as search
-from api.settings import REPO_ROOT
+from api.settings import REPO_ROOT, Settings
 from api.sites.endpoints import router as sites
 from api.vision.endpoints import router as vision
 
 log = logging.getLogger(__name__)
-ROUTERS: Sequence[APIRouter] = (accounts, sites, catalogs, pictures, search, vision)
+MAX_BODY = 1024**2
+ROUTERS: Sequence[APIRouter] = (accounts, sites, catalogs, pictures, search, vision, media, tags, videos, ads)
 
 
 def create_app(ports: Ports) -> FastAPI:
@@ -35,11 +41,27 @@ def create_app(ports: Ports) -> FastAPI:
     app.state.ports = ports
     errors.install(app)
     app.add_middleware(IdempotencyMiddleware, ports=ports)
+    app.add_middleware(BodyLimit, limit_of=_limits(ports.settings))
     for router in ROUTERS:
         app.include_router(router)
     app.include_router(_health())
     app.mount("/sdk", StaticFiles(directory=REPO_ROOT / "sdk" / "dist", check_dir=False), name="sdk")
     return app
+
+
+def _limits(settings: Settings) -> LimitOf:
+    """The most bytes of a body by path; the domains bound their own uploads more closely, and say it by field."""
+    uploads = {
+        "imports": settings.fetch.max_feed_bytes,
+        "videos": settings.fetch.max_video_bytes,
+        "detect": settings.fetch.max_picture_bytes,
+        "search": settings.fetch.max_picture_bytes,
+    }
+
+    def limit_of(path: str) -> int:
+        return uploads.get(path.rsplit("/", 1)[-1], MAX_BODY) + MAX_BODY
+
+    return limit_of
 
 
 def _health() -> APIRouter:

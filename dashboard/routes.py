@@ -4,13 +4,16 @@ from fastapi import APIRouter, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from dashboard.accounts.routes import router as accounts
+from dashboard.brand.routes import router as brand
 from dashboard.demo.routes import router as demo
 from dashboard.developer.routes import router as developer
+from dashboard.files import router as files
 from dashboard.operator.routes import router as operator
+from dashboard.publisher.routes import router as publisher
 from dashboard.rendering import HERE
 from dashboard.security import SignInFirst, redirect_to_sign_in
 
-ROUTERS: tuple[APIRouter, ...] = (accounts, developer, operator, demo)
+ROUTERS: tuple[APIRouter, ...] = (accounts, brand, publisher, developer, operator, files, demo)
 
 
 def mount(app: FastAPI) -> None:

@@ -43,7 +43,8 @@ def usage(
         raise Unprocessable(f"Unknown parameter {name!r}; known are from, to and group_by.", pointer=f"?{name}")
     now = ports.clock.now()
     start = hour_of(_time(since, "?from") or bounds_of(period_of(now))[0])
-    end = hour_of((_time(until, "?to") or now) + HOUR - timedelta(microseconds=1))
+    asked = _time(until, "?to")
+    end = hour_of(asked + HOUR - timedelta(microseconds=1)) if asked else hour_of(now) + HOUR
     if end < start:
         raise Unprocessable("'to' lies before 'from'.", pointer="?to")
     if end - start > MAX_RANGE:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from api.billing.entries import UsageRow
 from api.billing.models import EntryKind
 from api.events.store import EventStore
+from api.reports.service import select
 
 _USAGE = """
 SELECT tenant_id, kind, toInt64(toUnixTimestamp(toStartOfHour(at))) AS hour_s, sum(quantity) AS quantity
@@ -24,7 +25,11 @@ class UsageAcrossTenants:
 
     def by_hour(self, start: datetime, end: datetime, tenant_id: str = "") -> Iterator[UsageRow]:
         """Calls of the hours in [start, end)."""
-        params: dict[str, str | int] = {"start": int(start.timestamp()), "end": int(end.timestamp()), "tenant_id": tenant_id}
-        for row in self._store.select(_USAGE, params):
+        params: dict[str, str | int] = {
+            "start": int(start.timestamp()),
+            "end": int(end.timestamp()),
+            "tenant_id": tenant_id,
+        }
+        for row in select(self._store, _USAGE, params):
             hour = datetime.fromtimestamp(int(row["hour_s"]), UTC)
             yield UsageRow(row["tenant_id"], EntryKind(row["kind"]), hour, int(row["quantity"]))

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.billing.models import Direction, EntryKind, InvoiceState
 from api.kit.clock import UtcTime
@@ -50,8 +50,8 @@ class QuotaRead(BaseModel):
 class UsageRead(BaseModel):
     """What was metered in the hours of [from, to). Hours from `closed_until` on may still grow."""
 
-    since: UtcTime
-    until: UtcTime
+    since: UtcTime = Field(serialization_alias="from")
+    until: UtcTime = Field(serialization_alias="to")
     closed_until: UtcTime | None
     rows: list[UsageRow]
     totals: UsageTotals

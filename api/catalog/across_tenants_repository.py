@@ -115,7 +115,7 @@ class ImportsAcrossTenants:
         query = (
             select(Catalog.id)
             .join(Product, col(Product.catalog_id) == Catalog.id)
-            .where(col(Catalog.deleted_at).is_not(None), col(Product.deleted_at).is_(None))
+            .where(col(Catalog.deleted_at).is_not(None))
         )
         return self.session.exec(query.distinct().limit(limit)).all()
 

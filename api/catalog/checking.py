@@ -77,14 +77,15 @@ def external_id_of(values: Mapping[str, str]) -> str:
     return plain_text(_pick(values, "external_id")[1][: MAX_ID * 4])[:MAX_ID]
 
 
-def check_row(values: Mapping[str, str]) -> Checked:
-    """Check one row against every rule; all its faults are told at once."""
+def check_row(values: Mapping[str, str], *, needs_link: bool = True) -> Checked:
+    """Check one row against every rule; all its faults are told at once. Without a link, where that is excused, `url`
+    is empty, and nobody must be shown the product."""
     fatal: list[Fault] = []
     remarks: list[Fault] = []
     external_id = _text(values, "external_id", MAX_ID, fatal, required=True)
     title = _text(values, "title", MAX_TITLE, fatal, required=True)
     price, sale, currency = _prices(values, fatal)
-    url = _url(values, fatal)
+    url = _url(values, fatal, remarks, needs_link=needs_link)
     image = _image(values, fatal)
     availability = _availability(values, fatal)
     gtin = _gtin(values, remarks)
@@ -164,8 +165,11 @@ def _price(values: Mapping[str, str], ours: str, hint: str | None, faults: list[
         return None
 
 
-def _url(values: Mapping[str, str], faults: list[Fault]) -> str:
+def _url(values: Mapping[str, str], faults: list[Fault], remarks: list[Fault], *, needs_link: bool) -> str:
     name, text = _pick(values, "url")
+    if not text and not needs_link:
+        remarks.append(Fault(name, "is unknown: import with shop_url=https://…; until then the product is not shown"))
+        return ""
     try:
         return parse_link(text)
     except LinkError as error:

@@ -43,10 +43,10 @@ def prepare(row: FeedRow | BadRow, archive: FeedArchive | None, feed_url: str | 
     """Check one row and find its picture."""
     if isinstance(row, BadRow):
         return Prepared(row.error.line, external_id_of(row.values), None, None, (row.error,))
-    checked = check_row(row.values)
+    checked = check_row(row.values, needs_link=row.can_have_link)
     errors = [RowError(row.line, fault.field, fault.reason) for fault in checked.faults]
     product, source = checked.product, None
-    if product is not None:
+    if product is not None and product.url:
         try:
             source = picture_source(product.image_link, archive, feed_url)
         except PictureMissing as error:
@@ -153,7 +153,8 @@ def apply(row: Product, row_hash: str, product: ProductCreate, source: str | Non
     row.row_hash = row_hash
     row.picture_source = source
     row.index_state = "pending" if source is not None else "failed" if product.image_link else "no_picture"
-    row.index_error = None if source is not None else "There is no picture to look at."
+    why = "There is no picture to look at." if product.url else "There is no link to lead shoppers to."
+    row.index_error = None if source is not None else why
     row.updated_at = now
     row.deleted_at = None
 

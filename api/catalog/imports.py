@@ -1,17 +1,16 @@
 """The rules of imports: asking for one, looking at one, and finding those that wait."""
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Sequence
 from datetime import datetime
 
-import numpy as np
 from sqlmodel import Session
 
 from api.accounts.service import AccountService
 from api.catalog.across_tenants_repository import CatalogRowsAcrossTenants, ImportsAcrossTenants
-from api.catalog.directory import indexed_products
 from api.catalog.import_run import CHUNK, run_import
 from api.catalog.import_step import MAX_FAULTS
-from api.catalog.indexing import Indexer, index_row
+from api.catalog.indexing import Indexer
 from api.catalog.models import Import
 from api.catalog.repository import CatalogRepository, ImportRepository
 from api.catalog.schemas import ImportCounts, ImportErrorRead, ImportMode, ImportRead, ImportState
@@ -19,12 +18,13 @@ from api.errors import Conflict, NotFound
 from api.kit.ids import new_id
 from api.kit.paging import Cursor
 from api.ports import Ports
-from api.search.index import IndexRow
 
 MAX_WAITING = 20
 ERRORS_IN_LISTS = 10
+_indexing: dict[tuple[str, str], threading.Lock] = {}
+_looked_again: set[tuple[str, str]] = set()
 
-__all__ = ["ImportService", "index_products", "indexed_rows", "look_again", "run_import", "sweep"]
+__all__ = ["ImportService", "index_products", "look_again", "run_import", "sweep"]
 
 
 class ImportService:
@@ -123,22 +123,30 @@ def index_products(ports: Ports, catalog_id: str) -> None:
         tenant_id, live = rows.owner(catalog_id), rows.live(catalog_id)
     if tenant_id is None:
         return
-    if live:
-        Indexer(ports, tenant_id, catalog_id).run(None)
-        return
+    lock = _indexing.setdefault((ports.database.url, catalog_id), threading.Lock())
+    if not lock.acquire(blocking=False):
+        return  # a thread of this process is at it; what came in behind its back is swept up
+    try:
+        if live:
+            Indexer(ports, tenant_id, catalog_id).run(None)
+        else:
+            _clear_away(ports, tenant_id, catalog_id)
+    finally:
+        lock.release()
+
+
+def _clear_away(ports: Ports, tenant_id: str, catalog_id: str) -> None:
     ports.index.drop_catalog(catalog_id)
-    while True:
+    gone = [catalog_id]
+    while gone:
         with ports.database.write() as session:
-            repository = CatalogRepository(session, tenant_id)
-            gone = repository.live_product_ids(catalog_id, CHUNK)
-            repository.remove_products(gone, ports.clock.now())
-        if not gone:
-            return
+            gone = CatalogRepository(session, tenant_id).clear_away(catalog_id, CHUNK)
         ports.catalogs.forget(gone)
 
 
 def sweep(ports: Ports) -> None:
     """Hint again at everything that waits or was left behind by a process that is gone."""
+    _look_again_once(ports)
     with ports.database.read() as session:
         imports = ImportsAcrossTenants(session)
         waiting = imports.claimable(ports.clock.now())
@@ -149,16 +157,15 @@ def sweep(ports: Ports) -> None:
         ports.queue.send("catalog.index_products", catalog_id=catalog_id)
 
 
-def indexed_rows(ports: Ports) -> Iterator[tuple[str, list[IndexRow]]]:
-    """(catalog id, rows) of everything that today's embedder has seen: what an index is rebuilt from."""
-    for chunk in indexed_products(ports.database, ports.eyes.embedder_version):
-        by_catalog: dict[str, list[IndexRow]] = {}
-        for product, vector in chunk:
-            by_catalog.setdefault(product.catalog_id, []).append(index_row(product, np.frombuffer(vector, "<f4")))
-        yield from by_catalog.items()
-
-
 def look_again(ports: Ports) -> int:
     """After a change of the embedder: have every product that another one saw looked at again; how many."""
     with ports.database.write() as session:
         return CatalogRowsAcrossTenants(session).seen_by_other_embedders(ports.eyes.embedder_version)
+
+
+def _look_again_once(ports: Ports) -> None:
+    """The embedder cannot change while a process runs, so its first sweep is enough."""
+    known = (ports.database.url, ports.eyes.embedder_version)
+    if known not in _looked_again:
+        look_again(ports)
+        _looked_again.add(known)

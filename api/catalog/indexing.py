@@ -3,6 +3,7 @@ product is settled in one transaction with its vector, after the index has it: w
 
 import hashlib
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +26,8 @@ from api.vision.errors import PictureError, PictureFault
 
 log = logging.getLogger(__name__)
 BATCH = 32
-FETCHERS = 8
+FETCHERS = 8  # each may hold one picture's bytes
+LOOKING = 2  # pictures decoded and embedded at once; visitors' searches need the cores too
 BUSY_TRIES = 20
 ACCEPT = "image/avif,image/webp,image/*;q=0.9,*/*;q=0.5"
 
@@ -66,6 +68,7 @@ class Indexer:
         self._job = job
         self._lease = lease
         self._version = ports.eyes.embedder_version
+        self._looking = threading.Semaphore(LOOKING)
 
     def run(self, archive: FeedArchive | None) -> None:
         """Until nothing waits."""
@@ -88,9 +91,8 @@ class Indexer:
                 seen[row.id] = _Seen(np.frombuffer(held[row.id], "<f4"), None, None)
             else:
                 unseen.append(row)
-        # pictures are embedded while the next ones are still on their way
-        for row, data in zip(unseen, fetchers.map(lambda row: self._bytes(row, archive), unseen), strict=True):
-            seen[row.id] = self._seen(data)
+        outcomes = fetchers.map(lambda row: self._seen(self._bytes(row, archive)), unseen)
+        seen |= dict(zip((row.id for row in unseen), outcomes, strict=True))
         self._settle(batch, seen)
 
     def _bytes(self, row: Product, archive: FeedArchive | None) -> bytes | str:
@@ -115,7 +117,8 @@ class Indexer:
         if isinstance(data, str):
             return _Seen(None, None, data)
         try:
-            vector = self._embed(data)
+            with self._looking:
+                vector = self._embed(data)
         except PictureError as error:
             return _Seen(None, None, error.reason)
         digest = hashlib.sha256(data).hexdigest()

@@ -46,7 +46,12 @@ class CatalogRepository(TenantRepository):
         self, catalog_id: str | None, external_id: str | None, text: str | None, after: str | None, limit: int
     ) -> Sequence[Product]:
         """Products in the order of their ids, one more than the page holds."""
-        query = select(Product).where(Product.tenant_id == self.tenant_id, col(Product.deleted_at).is_(None))
+        query = (
+            select(Product)
+            .join(Catalog, col(Catalog.id) == Product.catalog_id)
+            .where(Product.tenant_id == self.tenant_id)
+            .where(col(Product.deleted_at).is_(None), col(Catalog.deleted_at).is_(None))
+        )
         if catalog_id:
             query = query.where(Product.catalog_id == catalog_id)
         if external_id:
@@ -75,6 +80,14 @@ class CatalogRepository(TenantRepository):
         vectors = delete(ProductVector).where(col(ProductVector.product_id).in_(product_ids))
         self.session.exec(vectors.where(col(ProductVector.tenant_id) == self.tenant_id))
         return int(gone.rowcount)
+
+    def clear_away(self, catalog_id: str, limit: int) -> list[str]:
+        """Delete rows and vectors of up to `limit` products of a deleted catalog; their ids."""
+        query = select(Product.id).where(Product.tenant_id == self.tenant_id, Product.catalog_id == catalog_id)
+        ids = list(self.session.exec(query.limit(limit)).all())
+        self.session.exec(delete(ProductVector).where(col(ProductVector.product_id).in_(ids)))
+        self.session.exec(delete(Product).where(col(Product.id).in_(ids), col(Product.tenant_id) == self.tenant_id))
+        return ids
 
     def live_product_ids(self, catalog_id: str, limit: int, *, but_seen_by: str | None = None) -> Sequence[str]:
         """Ids of products that were not removed; `but_seen_by` leaves out those that this import saw."""

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from api.catalog.links import parse_link
 from api.catalog.money import CURRENCIES
@@ -82,6 +82,9 @@ class ProductCreate:
         return asdict(self)
 
 
+READ_ONLY = {"id", "catalog_id", "index", "created_at", "updated_at"}
+
+
 class ProductUpdate(BaseModel):
     """A whole product, in the answer's names; `image_url` is where its picture is fetched from."""
 
@@ -102,6 +105,12 @@ class ProductUpdate(BaseModel):
     gtin: str | None = Field(default=None, max_length=30)
     mpn: str | None = Field(default=None, max_length=200)
     attributes: dict[str, str] = Field(default={}, max_length=100)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_what_only_we_say(cls, data: Any) -> Any:
+        """An answer of ours, changed and sent back, is a fine request."""
+        return {name: value for name, value in data.items() if name not in READ_ONLY} if isinstance(data, dict) else data
 
 
 class ProductRead(BaseModel):

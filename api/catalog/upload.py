@@ -80,12 +80,13 @@ async def _stored(request: Request, ports: Ports) -> str:
             raise Unprocessable("Send one feed as the file part `file`, with a file name.", pointer=FILE)
         if not files[0].size:
             raise Unprocessable("The feed is empty.", pointer=FILE)
-        return await run_in_threadpool(_keep, ports, files[0].file)
+        return await run_in_threadpool(keep_feed, ports, files[0].file)
     finally:
         await form.close()
 
 
-def _keep(ports: Ports, source: BinaryIO) -> str:
+def keep_feed(ports: Ports, source: BinaryIO) -> str:
+    """Store a feed for a worker; its key."""
     key = f"feeds/{new_id('fed')}"
     with tempfile.TemporaryDirectory(dir=ports.settings.datadir) as folder:
         path = Path(folder) / "feed"

@@ -1,4 +1,4 @@
-"""Sessions on the relational store, SQLite (WAL) or PostgreSQL: one transaction a request, committed at the boundary."""
+"""Sessions on the relational store, SQLite (WAL) or PostgreSQL: one transaction a request, committed at its end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

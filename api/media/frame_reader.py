@@ -107,7 +107,7 @@ def sample(container: Any, stream: Any, limits: dict[str, Any], out: BinaryIO) -
     """Send a frame every `interval_ms` and one at each cut; of a standing picture only the time."""
     due = 0
     before = sent = None
-    last_ms, truncated = -1, False
+    last_ms, shown_ms, truncated = -1, 1, False
     for ms, frame in frames_of(container, stream):
         if ms > limits["max_ms"]:
             truncated = True
@@ -116,10 +116,10 @@ def sample(container: Any, stream: Any, limits: dict[str, Any], out: BinaryIO) -
             raise BadVideo("too_large", "a frame has too many pixels")
         thumb = thumbnail(frame)
         cut = before is not None and difference(thumb, before) > CUT
-        before, last_ms = thumb, ms
+        before, last_ms, shown_ms = thumb, ms, ms - last_ms if last_ms >= 0 else 1
         if not cut and ms < due:
             continue
-        due = ms + limits["interval_ms"]
+        due = (ms // limits["interval_ms"] + 1) * limits["interval_ms"]
         same = not cut and sent is not None and difference(thumb, sent) < SAME
         head: dict[str, Any] = {"ms": ms, "cut": cut, "same": same, "width": 0, "height": 0}
         if same:
@@ -131,7 +131,8 @@ def sample(container: Any, stream: Any, limits: dict[str, Any], out: BinaryIO) -
         send(out, head, pixels.tobytes())
     if last_ms < 0:
         raise BadVideo("no_frames", "the video has no frames")
-    send(out, {"end": last_ms, "truncated": truncated})
+    # the last frame is shown for as long as the one before it
+    send(out, {"end": last_ms + shown_ms, "truncated": truncated})
 
 
 def send(out: BinaryIO, head: dict[str, Any], body: bytes = b"") -> None:

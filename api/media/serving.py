@@ -62,6 +62,10 @@ class TagServer:
         pending = any(entry["status"] == "pending" for entry in answers)
         return {"media": answers, "ttl_s": TTL_PENDING_S if pending else TTL_READY_S}
 
+    def forget(self) -> None:
+        """Drop what is remembered of media, after a change in this process."""
+        self._memory.forget()
+
     def _rules_of(self, site: SiteView) -> Rules:
         kept = self._rules.get(site.site_id)
         if kept is None or kept[0] is not site.controls:

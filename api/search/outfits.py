@@ -27,18 +27,18 @@ class Slot(StrEnum):
 # Looked for in this order in the last part of a path first: a "shirt dress" is a dress, a "belt bag" is a bag.
 WORDS: tuple[tuple[Slot, str], ...] = (
     (Slot.bag, "bag|handbag|backpack|rucksack|tote|clutch|purse|satchel|luggage"),
-    (Slot.footwear, "shoe|footwear|sneaker|trainer|boot|sandal|heel|loafer|slipper|pump|flat"),
-    (Slot.eyewear, "eyewear|sunglass|glasse|spectacle|eyeglasse"),
+    (Slot.footwear, "shoe|footwear|sneaker|trainer|boot|sandal|heel|loafer|slipper"),
+    (Slot.eyewear, "eyewear|sunglass|spectacle|eyeglass"),
     (Slot.headwear, "hat|cap|beanie|beret|headwear|headband"),
     (Slot.belt, "belt"),
     (Slot.scarf, "scarf|scarve|shawl|foulard"),
-    (Slot.jewellery, "jewelry|jewellery|necklace|earring|bracelet|ring|watch|watche"),
-    (Slot.dress, "dress|dresse|gown|jumpsuit|romper"),
+    (Slot.jewellery, "jewelry|jewellery|necklace|earring|bracelet|ring|watch"),
+    (Slot.dress, "dress|gown|jumpsuit|romper"),
     (Slot.outerwear, "outerwear|jacket|coat|blazer|parka|cardigan|vest|gilet"),
     (Slot.bottom, "pant|trouser|jean|short|skirt|legging|chino|bottom"),
-    (Slot.top, "top|shirt|t-shirt|tee|blouse|sweater|jumper|hoodie|sweatshirt|polo|longsleeve|knitwear|tank"),
+    (Slot.top, "top|shirt|t-shirt|tee|blouse|sweater|jumper|hoodie|sweatshirt|polo|longsleeve|knitwear"),
 )
-PATTERNS = tuple((slot, re.compile(rf"(?<![\w-])(?:{words})s?(?![\w-])")) for slot, words in WORDS)
+PATTERNS = tuple((slot, re.compile(rf"(?<![\w-])(?:{words})(?:s|es)?(?![\w-])")) for slot, words in WORDS)
 # A dress takes the place of both halves.
 NEVER_TOGETHER = ({Slot.dress, Slot.top}, {Slot.dress, Slot.bottom})
 MAX_CATEGORY = 500

@@ -80,9 +80,26 @@ async def _bounded(request: Request, max_bytes: int, pointer: str) -> AsyncGener
         yield chunk
 
 
+class _WholeForm(MultiPartParser):
+    """Refuses a body that ends before its closing boundary, and closes what came of it; its parent does neither."""
+
+    ended = False
+
+    def on_end(self) -> None:
+        self.ended = True
+
+    async def parse(self) -> FormData:
+        form = await super().parse()
+        if not self.ended:
+            for file in self._files_to_close_on_error:
+                file.close()
+            raise MultiPartException("it ends before its closing boundary")
+        return form
+
+
 async def _from_form(request: Request, max_bytes: int) -> tuple[bytes | None, str]:
     stream = _bounded(request, max_bytes + MULTIPART_OVERHEAD, IMAGE)
-    parser = MultiPartParser(
+    parser = _WholeForm(
         request.headers, stream, max_files=MAX_FIELDS, max_fields=MAX_FIELDS, max_part_size=MAX_JSON_BYTES
     )
     try:

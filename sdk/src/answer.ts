@@ -1,6 +1,6 @@
 // Reads the answer of POST /v1/tags. Whatever is malformed is left out, so that nothing later has to doubt a number or a string.
 
-import type { Box, Keyframe, MediaAnswer, MediaStatus, Product, Tag, TagsAnswer } from "./contract.ts";
+import type { Box, Keyframe, MediaAnswer, MediaStatus, Product, Tag } from "./contract.ts";
 
 type Json = Record<string, unknown>;
 
@@ -59,6 +59,7 @@ const readTag = (raw: unknown): Tag[] => {
     products,
     token,
     sponsored: raw.sponsored === true,
+    call_to_action: isObject(raw.creative) ? text(raw.creative.call_to_action, 40) : "",
   }];
 };
 
@@ -67,7 +68,4 @@ const readMedia = (raw: unknown): MediaAnswer[] => {
   return [{ url: raw.url, status: raw.status as MediaStatus, tags: list(raw.tags, MAX_TAGS).flatMap(readTag) }];
 };
 
-export const readAnswer = (raw: unknown): TagsAnswer => {
-  if (!isObject(raw)) return { media: [], ttl_s: 0 };
-  return { media: list(raw.media, 100).flatMap(readMedia), ttl_s: count(raw.ttl_s) || 1800 };
-};
+export const readAnswer = (raw: unknown): MediaAnswer[] => (isObject(raw) ? list(raw.media, 100).flatMap(readMedia) : []);

@@ -1,18 +1,21 @@
 // The answers of one view, so that a picture shown twice is asked for once and counted once.
 
-import type { Answered } from "./tag_client.ts";
+import type { MediaAnswer } from "./contract.ts";
+
+/** Tokens are billable for 30 minutes: a picture met later than this is asked for anew. */
+const FRESH_MS = 25 * 60_000;
 
 export class Answers {
-  readonly #byUrl = new Map<string, Answered>();
+  readonly #byUrl = new Map<string, { answer: MediaAnswer; until: number }>();
   readonly #counted = new Set<string>();
 
-  keep(answer: Answered): void {
-    this.#byUrl.set(answer.url, answer);
+  keep(answer: MediaAnswer): void {
+    this.#byUrl.set(answer.url, { answer, until: performance.now() + FRESH_MS });
   }
 
-  fresh(url: string): Answered | undefined {
-    const answer = this.#byUrl.get(url);
-    return answer && answer.expires > performance.now() ? answer : undefined;
+  fresh(url: string): MediaAnswer | undefined {
+    const kept = this.#byUrl.get(url);
+    return kept && kept.until > performance.now() ? kept.answer : undefined;
   }
 
   /** True once for each kind of count and token. */

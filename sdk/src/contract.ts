@@ -28,13 +28,14 @@ export interface Tag {
   products: Product[];
   token: string;
   sponsored: boolean;
+  /** Words of the campaign's creative for the first product's link, or "". */
+  call_to_action: string;
 }
 
 export type MediaKind = "image" | "video";
 export type MediaStatus = "ready" | "pending" | "none" | "blocked";
 
 export interface MediaAnswer { url: string; status: MediaStatus; tags: Tag[] }
-export interface TagsAnswer { media: MediaAnswer[]; ttl_s: number }
 
 export interface MediaAsked { url: string; kind: MediaKind; width: number; height: number }
 

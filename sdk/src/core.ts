@@ -3,18 +3,18 @@
 import { Answers } from "./answers.ts";
 import { createCard } from "./card.ts";
 import { Consent, PublisherConsent, globalPrivacyControl } from "./consent.ts";
-import type { Embed } from "./contract.ts";
+import type { Embed, MediaAnswer } from "./contract.ts";
 import { eventRecorder } from "./events.ts";
-import { Frames } from "./frames.ts";
+import { createFrames } from "./frames.ts";
 import { listen, report, safe, showErrors } from "./guard.ts";
 import { Layer } from "./layer.ts";
 import { Listeners } from "./listeners.ts";
-import { MediaList, type Medium } from "./media.ts";
+import { createMediaList, type Medium } from "./media.ts";
 import { Overlay } from "./overlay.ts";
 import { createQueue } from "./queue.ts";
-import { Scanner } from "./scanner.ts";
+import { watchMedia } from "./scanner.ts";
 import { readSettings } from "./settings.ts";
-import { createTagClient, type Answered } from "./tag_client.ts";
+import { createTagClient } from "./tag_client.ts";
 import { tcfRule } from "./tcf.ts";
 import { transport } from "./transport.ts";
 import { watchRoutes } from "./routes.ts";
@@ -50,14 +50,17 @@ export const start = (embed: Embed): Core => {
   const client = createTagClient(api, key, (answer) => answered(answer));
   const mayShow = (): boolean => permission.verdict("tags") === "allow";
 
-  const frames = new Frames((fresh) => {
-    overlay.attach();
-    const toLayer = overlay.frame();
-    for (const { layer } of media.all()) layer?.place(toLayer, fresh);
+  const frames = createFrames((fresh) => {
+    const layers = media.all().flatMap((it) => it.layer ?? []);
+    if (layers.length) {
+      overlay.attach();
+      const toLayer = overlay.frame();
+      for (const layer of layers) layer.place(toLayer, fresh);
+    }
     card.place();
-  }, () => media.all().some((it) => it.layer));
+  });
 
-  const cover = (medium: Medium, answer: Answered, limit: number): Layer => {
+  const cover = (medium: Medium, answer: MediaAnswer, limit: number): Layer => {
     const count = (type: "impression" | "viewable", token: string, tagId: string): void => {
       if (answers.first(type, token)) events.record(type, token, tagId);
     };
@@ -77,7 +80,7 @@ export const start = (embed: Embed): Core => {
   };
 
   let filmModule: Promise<typeof Video> | undefined;
-  const film = async (medium: Medium, el: HTMLVideoElement, answer: Answered): Promise<void> => {
+  const film = async (medium: Medium, el: HTMLVideoElement, answer: MediaAnswer): Promise<void> => {
     filmModule ??= import(new URL(VIDEO_FILE, import.meta.url).href) as Promise<typeof Video>;
     const { attach } = await filmModule;
     // Meanwhile the view may be another one.
@@ -86,13 +89,13 @@ export const start = (embed: Embed): Core => {
     medium.film = attach({ el, layer, moved: () => frames.ask(false), resized: () => frames.ask(), played: () => medium.exposure.update() });
   };
 
-  const draw = (medium: Medium, answer: Answered): void => {
+  const draw = (medium: Medium, answer: MediaAnswer): void => {
     if (answer.status !== "ready" || medium.layer) return;
     if (medium.el instanceof HTMLVideoElement) film(medium, medium.el, answer).catch(report);
     else cover(medium, answer, settings.maxImageTags);
   };
 
-  const answered = (answer: Answered): void => {
+  const answered = (answer: MediaAnswer): void => {
     answers.keep(answer);
     listeners.tell("tags", { url: answer.url, status: answer.status, count: answer.tags.length });
     for (const medium of media.all()) if (medium.asked.url === answer.url) draw(medium, answer);
@@ -105,8 +108,8 @@ export const start = (embed: Embed): Core => {
     else client.want(medium.asked);
   };
 
-  const media = new MediaList(settings.minSize, want, () => frames.ask(false));
-  const scanner = new Scanner((el) => media.consider(el), () => frames.ask());
+  const media = createMediaList(settings.minSize, want, () => frames.ask(false));
+  const scan = watchMedia(media.consider, () => frames.ask());
 
   const clear = (): void => {
     card.close();
@@ -119,13 +122,13 @@ export const start = (embed: Embed): Core => {
     answers.clear();
     events.newView();
     listeners.tell("view", { url: location.href });
-    setTimeout(safe(() => scanner.scan()), SETTLE_MS);
+    setTimeout(safe(() => scan(document)), SETTLE_MS);
   });
 
   permission.onChange(() => {
     queue.flush();
     if (!mayShow()) return clear();
-    scanner.scan();
+    scan(document);
     for (const medium of media.all()) if (medium.near) want(medium);
   });
 
@@ -137,10 +140,10 @@ export const start = (embed: Embed): Core => {
   });
   listen(window, "pagehide", () => queue.flush(true));
   listen(document, "fullscreenchange", () => frames.follow());
-  scanner.scan();
+  scan(document);
 
   return {
-    refresh: () => scanner.scan(),
+    refresh: () => scan(document),
     on: (name, listener) => listeners.add(name, listener),
     consent: (state) => {
       said.set(state);

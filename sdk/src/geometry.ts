@@ -24,7 +24,7 @@ const components = (position: string): [string, string] => {
 
 /** The rectangle the whole picture takes, in the coordinates of the element's content box; it may reach beyond it (cover, none). */
 export const fitted = (frame: Size, natural: Size, fit: string, position: string): Box => {
-  if (!natural.w || !natural.h || fit === "fill") return { x: 0, y: 0, w: frame.w, h: frame.h };
+  if (fit === "fill") return { x: 0, y: 0, w: frame.w, h: frame.h };
   const contain = Math.min(frame.w / natural.w, frame.h / natural.h);
   const cover = Math.max(frame.w / natural.w, frame.h / natural.h);
   const scale = fit === "cover" ? cover : fit === "none" ? 1 : fit === "scale-down" ? Math.min(1, contain) : contain;

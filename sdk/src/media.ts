@@ -1,6 +1,6 @@
-// The media of the current view: which are near enough to ask for, which have tags, what of each is on the screen.
+// The media of the current view: which are near enough to ask for, which have tags, how much of each is on the screen.
 
-import { Exposure, DISPLAY_MS, VIDEO_MS, browserTimers, neededShare } from "./exposure.ts";
+import { DISPLAY_MS, Exposure, VIDEO_MS, browserTimers, neededShare } from "./exposure.ts";
 import type { MediaAsked } from "./contract.ts";
 import { safe } from "./guard.ts";
 import type { Layer } from "./layer.ts";
@@ -18,96 +18,83 @@ export interface Medium {
   film: Film | null;
 }
 
+export interface MediaList {
+  all(): Medium[];
+  /** Takes an element in, leaves it, or drops it, as it is now. */
+  consider(el: MediaElement): void;
+  clear(): void;
+  /** Focus, visibility or playback changed: every running clock has to look again. */
+  updateExposure(): void;
+}
+
 /** A medium is asked for before it scrolls into view, so that its tags are there when it does. */
 const NEAR = "50% 25%";
 const SHARES = [0, 0.15, 0.3, 0.4, 0.5, 0.6, 0.75, 1];
 
 const tabIsWatched = (): boolean => document.visibilityState === "visible" && document.hasFocus();
 
-export class MediaList {
-  readonly #media = new Map<Element, Medium>();
-  readonly #nearby: IntersectionObserver;
-  readonly #onScreen: IntersectionObserver;
-
-  readonly #minSize: number;
-  readonly #wanted: (medium: Medium) => void;
-  readonly #moved: () => void;
-
-  /** wanted: this medium has come near the viewport and has no tags yet. */
-  constructor(minSize: number, wanted: (medium: Medium) => void, moved: () => void) {
-    this.#minSize = minSize;
-    this.#wanted = wanted;
-    this.#moved = moved;
-    this.#nearby = new IntersectionObserver(safe((entries: IntersectionObserverEntry[]) => this.#approached(entries)), { rootMargin: NEAR });
-    this.#onScreen = new IntersectionObserver(safe((entries: IntersectionObserverEntry[]) => this.#seen(entries)), { threshold: SHARES });
-  }
-
-  all(): Medium[] {
-    return [...this.#media.values()];
-  }
-
-  /** Takes an element in, leaves it, or drops it, as it is now. */
-  consider(el: MediaElement): void {
-    const known = this.#media.get(el);
-    const wanted = el.isConnected && !optedOut(el);
-    if (known && (!wanted || known.identity !== identityOf(el))) this.#drop(known);
-    if (!wanted || this.#media.has(el)) return;
-    const url = addressOf(el);
+const createMedium = (el: MediaElement, asked: MediaAsked): Medium => {
+  const film = asked.kind === "video";
+  const met = (): boolean => {
     const { width, height } = el.getBoundingClientRect();
-    if (!url || width < this.#minSize || height < this.#minSize) return;
-    const medium = this.#create(el, { url, kind: kindOf(el), width: Math.round(width), height: Math.round(height) });
-    this.#media.set(el, medium);
-    this.#nearby.observe(el);
-    this.#onScreen.observe(el);
-  }
+    return medium.share >= neededShare(width, height, !film) && tabIsWatched() && (!film || !!medium.film?.playing());
+  };
+  const medium: Medium = {
+    el, asked, identity: identityOf(el), exposure: new Exposure(met, film ? VIDEO_MS : DISPLAY_MS, browserTimers),
+    share: 0, near: false, layer: null, film: null,
+  };
+  return medium;
+};
 
-  clear(): void {
-    for (const medium of this.all()) this.#drop(medium);
-  }
+/** wanted: this medium has come near the viewport and has no tags yet. */
+export const createMediaList = (minSize: number, wanted: (medium: Medium) => void, moved: () => void): MediaList => {
+  const media = new Map<Element, Medium>();
+  const all = (): Medium[] => [...media.values()];
 
-  /** Focus, visibility or playback changed: every running clock has to look again. */
-  updateExposure(): void {
-    for (const { exposure } of this.all()) exposure.update();
-  }
+  const observer = (seen: (medium: Medium, entry: IntersectionObserverEntry) => void, options: IntersectionObserverInit): IntersectionObserver =>
+    new IntersectionObserver(safe((entries: IntersectionObserverEntry[]) => {
+      for (const entry of entries) {
+        const medium = media.get(entry.target);
+        if (medium) seen(medium, entry);
+      }
+      moved();
+    }), options);
 
-  #create(el: MediaElement, asked: MediaAsked): Medium {
-    const film = asked.kind === "video";
-    const met = (): boolean => {
-      const { width, height } = el.getBoundingClientRect();
-      return medium.share >= neededShare(width, height, !film) && tabIsWatched() && (!film || medium.film?.playing() === true);
-    };
-    const exposure = new Exposure(met, film ? VIDEO_MS : DISPLAY_MS, browserTimers);
-    const medium: Medium = { el, identity: identityOf(el), asked, exposure, share: 0, near: false, layer: null, film: null };
-    return medium;
-  }
-
-  #drop(medium: Medium): void {
-    this.#media.delete(medium.el);
-    this.#nearby.unobserve(medium.el);
-    this.#onScreen.unobserve(medium.el);
-    medium.exposure.end();
-    medium.film?.stop();
-    medium.layer?.remove();
-    this.#moved();
-  }
-
-  #approached(entries: IntersectionObserverEntry[]): void {
-    for (const { target, isIntersecting } of entries) {
-      const medium = this.#media.get(target);
-      if (!medium) continue;
+  const observers = [
+    observer((medium, { isIntersecting }) => {
       medium.near = isIntersecting;
-      if (isIntersecting && !medium.layer) this.#wanted(medium);
-    }
-  }
-
-  #seen(entries: IntersectionObserverEntry[]): void {
-    for (const { target, isIntersecting, intersectionRatio } of entries) {
-      const medium = this.#media.get(target);
-      if (!medium) continue;
+      if (isIntersecting && !medium.layer) wanted(medium);
+    }, { rootMargin: NEAR }),
+    observer((medium, { isIntersecting, intersectionRatio }) => {
       medium.share = intersectionRatio;
       if (medium.layer) medium.layer.onScreen = isIntersecting;
       medium.exposure.update();
-    }
-    this.#moved();
-  }
-}
+    }, { threshold: SHARES }),
+  ];
+
+  const drop = (medium: Medium): void => {
+    media.delete(medium.el);
+    for (const it of observers) it.unobserve(medium.el);
+    medium.exposure.end();
+    medium.film?.stop();
+    medium.layer?.remove();
+    moved();
+  };
+
+  return {
+    all,
+    clear: () => all().forEach(drop),
+    updateExposure: () => all().forEach((it) => it.exposure.update()),
+    consider: (el) => {
+      const known = media.get(el);
+      const usable = el.isConnected && !optedOut(el);
+      if (known && (!usable || known.identity !== identityOf(el))) drop(known);
+      if (!usable || media.has(el)) return;
+      const url = addressOf(el);
+      const { width, height } = el.getBoundingClientRect();
+      if (!url || width < minSize || height < minSize) return;
+      media.set(el, createMedium(el, { url, kind: kindOf(el), width: Math.round(width), height: Math.round(height) }));
+      for (const it of observers) it.observe(el);
+    },
+  };
+};

@@ -43,8 +43,9 @@ const money = (product: Product): HTMLElement => {
  * The link gets a new event id each time it is used: a second click is another decision. The address is set before the
  * browser follows it, so event and redirect name the same id. Opening it from the context menu is counted by the redirect alone.
  */
-const link = (context: CardContext, product: Product, token: string): HTMLAnchorElement => {
-  const a = make("a", "go", "View product");
+const link = (context: CardContext, product: Product, token: string, words: string): HTMLAnchorElement => {
+  const a = make("a", "go", words);
+  a.setAttribute("aria-label", `${words}: ${product.title} (opens in a new tab)`);
   const renew = (): string => {
     const id = crypto.randomUUID();
     a.href = `${context.api}/c/${encodeURIComponent(token)}?e=${id}`;
@@ -53,7 +54,6 @@ const link = (context: CardContext, product: Product, token: string): HTMLAnchor
   renew();
   a.target = "_blank";
   a.rel = "noopener sponsored";
-  a.setAttribute("aria-label", `View product: ${product.title} (opens in a new tab)`);
   const follow = safe((event: MouseEvent) => {
     if (event.type === "auxclick" && event.button !== 1) return;
     context.clicked(token, renew());
@@ -87,8 +87,9 @@ export const fillCard = (card: HTMLElement, tag: Tag, product: Product, context:
   if (product.brand) facts.append(make("span", "brand", product.brand));
   const title = make("h2", "title", product.title);
   title.id = "title";
-  const token = product.token ?? tag.token;
-  facts.append(title, money(product), link(context, product, token));
+  // The tag's own token and creative speak of its first product; further offers bring their own.
+  const words = (product === tag.products[0] && tag.call_to_action) || "View product";
+  facts.append(title, money(product), link(context, product, product.token ?? tag.token, words));
   const close = make("button", "close", "\u2715");
   say(close, { type: "button", "aria-label": "Close" });
   close.addEventListener("click", safe(() => context.close()));

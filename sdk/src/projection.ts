@@ -86,8 +86,12 @@ export const clipOf = (clippers: Element[]): DOMRect => {
   return new DOMRect(left, top, Math.max(right - left, 0), Math.max(bottom - top, 0));
 };
 
-/** Nothing can lie over a <video> that is fullscreen itself, nor is anything seen outside of a fullscreen element. */
+/**
+ * False also for a picture that has not loaded: there is nothing to point at yet. Nothing can lie over a <video> that is
+ * fullscreen itself, nor is anything seen outside of a fullscreen element.
+ */
 export const isShown = (el: HTMLElement): boolean => {
   const full = document.fullscreenElement;
-  return (!full || (full !== el && full.contains(el))) && (el.checkVisibility?.({ opacityProperty: true, visibilityProperty: true }) ?? true);
+  if (!naturalSize(el).w || (full && (full === el || !full.contains(el)))) return false;
+  return el.checkVisibility?.({ opacityProperty: true, visibilityProperty: true }) ?? true;
 };

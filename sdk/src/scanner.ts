@@ -33,65 +33,54 @@ export const optedOut = (el: Element): boolean => el.closest("[data-shoplight='o
 const WATCHED = ["src", "srcset", "style", "class", "hidden", "open", "data-shoplight", "data-shoplight-src"];
 const isMedia = (node: unknown): node is MediaElement => node instanceof HTMLImageElement || node instanceof HTMLVideoElement;
 
-export class Scanner {
-  readonly #sizes: ResizeObserver;
+/**
+ * Returns what searches a part of the page. changed: this medium is new, gone, or may be another one now.
+ * moved: the page changed in a way that may move pictures.
+ */
+export const watchMedia = (changed: (el: MediaElement) => void, moved: () => void): ((root: ParentNode) => void) => {
+  const sizes = new ResizeObserver(safe((entries: ResizeObserverEntry[]) => {
+    for (const { target } of entries) if (isMedia(target)) changed(target);
+    moved();
+  }));
 
-  /** changed: this medium is new, gone, or may be another one now. moved: the page changed in a way that may move pictures. */
-  readonly #changed: (el: MediaElement) => void;
-  readonly #moved: () => void;
+  const found = (el: MediaElement): void => {
+    sizes.observe(el);
+    changed(el);
+  };
 
-  constructor(changed: (el: MediaElement) => void, moved: () => void) {
-    this.#changed = changed;
-    this.#moved = moved;
-    this.#sizes = new ResizeObserver(safe((entries: ResizeObserverEntry[]) => {
-      for (const { target } of entries) if (isMedia(target)) this.#changed(target);
-      this.#moved();
-    }));
-    this.#sizes.observe(document.documentElement);
-    this.#sizes.observe(document.body);
-    new MutationObserver(safe((records: MutationRecord[]) => this.#mutated(records)))
-      .observe(document.documentElement, { subtree: true, childList: true, attributes: true, attributeFilter: WATCHED });
-    // load does not bubble but is captured: lazy pictures, srcset swaps.
-    listen(document, "load loadedmetadata emptied", (event) => {
-      if (!isMedia(event.target)) return;
-      this.#changed(event.target);
-      this.#moved();
-    }, true);
-  }
+  const scan = (root: ParentNode): void => root.querySelectorAll<MediaElement>("img,video").forEach(found);
 
-  scan(root: ParentNode = document): void {
-    for (const el of root.querySelectorAll<MediaElement>("img, video")) this.#found(el);
-  }
+  const touched = (node: Node): void => {
+    if (isMedia(node)) found(node);
+    else if (node instanceof HTMLSourceElement) touched(node.parentElement?.querySelector("img") ?? node.parentNode!);
+    else if (node instanceof Element) scan(node);
+  };
 
-  #found(el: MediaElement): void {
-    this.#sizes.observe(el);
-    this.#changed(el);
-  }
+  const gone = (node: Node): void => {
+    if (isMedia(node) && !node.isConnected) {
+      sizes.unobserve(node);
+      changed(node);
+    } else if (node instanceof Element) {
+      node.querySelectorAll("img,video").forEach(gone);
+    }
+  };
 
-  #mutated(records: MutationRecord[]): void {
-    const touched = new Set<Node>();
-    for (const { type, target, attributeName, addedNodes, removedNodes } of records) {
+  sizes.observe(document.documentElement);
+  sizes.observe(document.body);
+  new MutationObserver(safe((records: MutationRecord[]) => {
+    for (const { target, attributeName, addedNodes, removedNodes } of records) {
+      removedNodes.forEach(gone);
+      addedNodes.forEach(touched);
       // Styles of a container may move or reveal its pictures, which the observers of size see; only an opt-out needs a search.
-      if (type === "attributes" && (attributeName === "data-shoplight" || isMedia(target) || target instanceof HTMLSourceElement)) touched.add(target);
-      for (const node of addedNodes) touched.add(node);
-      for (const node of removedNodes) if (node instanceof Element) this.#gone(node);
+      if (attributeName === "data-shoplight" || isMedia(target) || target instanceof HTMLSourceElement) touched(target);
     }
-    for (const node of touched) {
-      if (!(node instanceof Element)) continue;
-      const sibling = node instanceof HTMLSourceElement ? node.parentElement?.querySelector<MediaElement>("img") ?? node.closest("video") : null;
-      if (sibling) this.#found(sibling);
-      if (isMedia(node)) this.#found(node);
-      else if (node.childElementCount) this.scan(node);
-    }
-    this.#moved();
-  }
-
-  #gone(node: Element): void {
-    const inside = isMedia(node) ? [node] : node.querySelectorAll<MediaElement>("img, video");
-    for (const el of inside) {
-      if (el.isConnected) continue;
-      this.#sizes.unobserve(el);
-      this.#changed(el);
-    }
-  }
-}
+    moved();
+  })).observe(document.documentElement, { subtree: true, childList: true, attributes: true, attributeFilter: WATCHED });
+  // load does not bubble but is captured: lazy pictures, srcset swaps.
+  listen(document, "load loadedmetadata emptied", ({ target }) => {
+    if (!isMedia(target)) return;
+    changed(target);
+    moved();
+  }, true);
+  return scan;
+};

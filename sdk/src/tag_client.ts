@@ -11,7 +11,6 @@ const LAST_WAIT_MS = 60_000;
 const ATTEMPTS = 12;
 
 interface Wanted { asked: MediaAsked; attempts: number; due: number }
-export interface Answered extends MediaAnswer { expires: number }
 
 export interface TagClient {
   want(asked: MediaAsked): void;
@@ -22,8 +21,8 @@ export interface TagClient {
 }
 
 /** null: to be asked again; an empty list: refused, and asking again would not help. */
-const post = async (api: string, key: string, media: MediaAsked[]): Promise<Answered[] | null> => {
-  const page = { url: location.href.split("#")[0], title: document.title.slice(0, 300), lang: document.documentElement.lang.slice(0, 35) };
+const post = async (api: string, key: string, media: MediaAsked[]): Promise<MediaAnswer[] | null> => {
+  const page = { url: location.href.split("#")[0]!.slice(0, 2000), title: document.title.slice(0, 300), lang: document.documentElement.lang.slice(0, 35) };
   try {
     const response = await fetch(`${api}/v1/tags`, {
       method: "POST",
@@ -32,10 +31,7 @@ const post = async (api: string, key: string, media: MediaAsked[]): Promise<Answ
       headers: { "Content-Type": "text/plain" },
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    if (response.ok) {
-      const answer = readAnswer(await response.json());
-      return answer.media.map((it) => ({ ...it, expires: performance.now() + answer.ttl_s * 1000 }));
-    }
+    if (response.ok) return readAnswer(await response.json());
     report(await response.text());
     return response.status >= 500 || response.status === 429 ? null : [];
   } catch (error) {
@@ -44,7 +40,7 @@ const post = async (api: string, key: string, media: MediaAsked[]): Promise<Answ
   }
 };
 
-export const createTagClient = (api: string, key: string, answered: (answer: Answered) => void): TagClient => {
+export const createTagClient = (api: string, key: string, answered: (answer: MediaAnswer) => void): TagClient => {
   let wanted = new Map<string, Wanted>();
   let timer = 0;
 

@@ -1,13 +1,13 @@
-// The words a shopper reads on hotspots and cards.
+// The words a shopper reads on cards. Maps, as an answer may name anything, "constructor" included.
 
-const MATCH: Record<string, string> = { exact: "Exactly this", similar: "Looks similar", complement: "Goes with it" };
+const MATCH = new Map([["exact", "Exactly this"], ["similar", "Looks similar"], ["complement", "Goes with it"]]);
 
-const AVAILABILITY: Record<string, string> = {
-  in_stock: "In stock",
-  out_of_stock: "Out of stock",
-  preorder: "Pre-order",
-  backorder: "Back soon",
-};
+const AVAILABILITY = new Map([
+  ["in_stock", "In stock"],
+  ["out_of_stock", "Out of stock"],
+  ["preorder", "Pre-order"],
+  ["backorder", "Back soon"],
+]);
 
-export const matchWords = (type: string): string => MATCH[type] ?? "";
-export const availabilityWords = (state: string): string => AVAILABILITY[state.toLowerCase().replace(/[\s-]+/g, "_")] ?? "";
+export const matchWords = (type: string): string => MATCH.get(type) ?? "";
+export const availabilityWords = (state: string): string => AVAILABILITY.get(state.toLowerCase().replace(/[\s-]+/g, "_")) ?? "";

@@ -13,8 +13,16 @@ from tests.sdk.pages import BOX, HEIGHT, WIDTH, one_tag
 from tests.sdk.stub import Host, serve
 
 CHROMIUM = os.environ.get("SHOPLIGHT_TEST_CHROMIUM", "/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

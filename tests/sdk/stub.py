@@ -1,4 +1,4 @@
-"""The HTTP contract as the script sees it, in memory: a host for the bundles, tags, events and pictures, and another origin for pages.
+"""The HTTP contract as the script sees it, in memory: one host for bundles and API, another for pages.
 
 It records what arrives and answers what a test tells it to; it decides nothing.
 """
@@ -90,7 +90,7 @@ def _handler(host: Host) -> type[BaseHTTPRequestHandler]:
             if asked and status == 200:
                 # Players seek by ranges.
                 first, last, size = int(asked[1]), int(asked[2] or len(body) - 1), len(body)
-                status, body = 206, body[first:last + 1]
+                status, body = 206, body[first : last + 1]
             self.send_response(status)
             if status == 206 and asked:
                 self.send_header("Content-Range", f"bytes {first}-{first + len(body) - 1}/{size}")

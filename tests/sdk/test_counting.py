@@ -27,7 +27,9 @@ def counts(host: Host) -> dict[str, int]:
     return {kind: kinds.count(kind) for kind in set(kinds)}
 
 
-def test_a_drawn_tag_is_one_impression_and_after_a_second_one_viewable_also_across_a_resize(page: Page, host: Host) -> None:
+def test_a_drawn_tag_is_one_impression_and_after_a_second_one_viewable_also_across_a_resize(
+    page: Page, host: Host
+) -> None:
     visit(page, host, PHOTO)
     expect(page.locator(".spot")).to_be_visible()
     drawn = time.monotonic()
@@ -71,12 +73,12 @@ def test_a_hover_and_a_click_are_counted_and_the_click_shares_its_id_with_the_re
     expect(page.locator(".card")).to_be_visible()
     link = page.locator(".go")
     assert link.get_attribute("rel") == "noopener sponsored"
-    for n in (1, 2):
+    for _ in range(2):
         with page.context.expect_page() as shop:
             link.click()
         shop.value.wait_for_load_state()
         shop.value.close()
-        until(lambda n=n: len(host.events("click")) == n, page)
+    until(lambda: len(host.events("click")) == 2, page)
     clicks = [e["id"] for e in host.events("click")]
     assert len(set(clicks)) == 2
     assert [("token-1-1", id_) for id_ in clicks] == host.redirects
@@ -189,7 +191,8 @@ def test_the_same_picture_twice_is_asked_and_counted_once(page: Page, host: Host
 
 TCF = """
 window.__tcfapi = (command, version, callback) => {
-  window.decide = (data) => callback({eventStatus: 'useractioncomplete', gdprApplies: true, tcfPolicyVersion: 5, ...data}, true);
+  const chosen = {eventStatus: 'useractioncomplete', gdprApplies: true, tcfPolicyVersion: 5};
+  window.decide = (data) => callback({...chosen, ...data}, true);
   callback({eventStatus: 'cmpuishown', gdprApplies: true}, true);
 };
 """
@@ -206,7 +209,9 @@ def test_measurement_waits_for_the_choice_a_consent_platform_asks_for(page: Page
 
 
 @pytest.mark.parametrize("attributes", ["", 'data-tcf-vendor="78"'])
-def test_measurement_is_denied_without_a_vendor_id_or_for_a_vendor_that_was_not_accepted(page: Page, host: Host, attributes: str) -> None:
+def test_measurement_is_denied_without_a_vendor_id_or_for_a_vendor_that_was_not_accepted(
+    page: Page, host: Host, attributes: str
+) -> None:
     visit(page, host, PHOTO, head=f"<script>{TCF}</script>", attributes=attributes)
     expect(page.locator(".spot")).to_be_visible()
     page.evaluate(f"decide({GRANTED})")

@@ -30,7 +30,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         for i in range(SECONDS * FPS):
             pixels = np.full((height, width, 3), 210, dtype=np.uint8)
             left = round(0.8 * width * i / (SECONDS * FPS))
-            pixels[round(0.4 * height):round(0.7 * height), left:left + width // 5] = (122, 31, 43)
+            pixels[round(0.4 * height) : round(0.7 * height), left : left + width // 5] = (122, 31, 43)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(stream.encode())
     return path.read_bytes()
@@ -39,13 +39,20 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture
 def cinema(host: Host, film: bytes) -> Host:
     host.files["/film.webm"] = ("video/webm", film)
-    host.tags_for = lambda _m, n: {"status": "ready", "tags": [tag(n, from_ms=0, to_ms=SECONDS * 1000, track=TRACK, box=None)]}
+    host.tags_for = lambda _m, n: {
+        "status": "ready",
+        "tags": [tag(n, from_ms=0, to_ms=SECONDS * 1000, track=TRACK, box=None)],
+    }
     return host
 
 
 def at_second(page: Page, second: float) -> None:
-    page.evaluate("(s) => new Promise(done => { const v = document.querySelector('video');"
-                  " v.addEventListener('seeked', () => requestAnimationFrame(() => requestAnimationFrame(done)), {once: true}); v.currentTime = s })", second)
+    page.evaluate(
+        "(s) => new Promise(done => { const v = document.querySelector('video');"
+        " v.addEventListener('seeked', () => requestAnimationFrame(() => requestAnimationFrame(done)),"
+        " {once: true}); v.currentTime = s })",
+        second,
+    )
     page.wait_for_timeout(80)
 
 
@@ -74,8 +81,13 @@ def test_a_tag_is_shown_in_its_span_alone_and_three_at_once(page: Page, cinema: 
     def answer(_media: dict[str, Any], n: int) -> dict[str, Any]:
         spans = [(0, 1000), (2000, 6000), (2000, 6000), (2000, 6000), (2000, 6000)]
         boxes = [{"x": 0.1 + 0.15 * i, "y": 0.5, "w": 0.1, "h": 0.1} for i in range(5)]
-        return {"status": "ready", "tags": [
-            tag(n, i, from_ms=a, to_ms=b, box=boxes[i], products=[product(title=f"P{i}")]) for i, (a, b) in enumerate(spans)]}
+        return {
+            "status": "ready",
+            "tags": [
+                tag(n, i, from_ms=a, to_ms=b, box=boxes[i], products=[product(title=f"P{i}")])
+                for i, (a, b) in enumerate(spans)
+            ],
+        }
 
     cinema.tags_for = answer
     visit(page, cinema, LETTERBOXED)
@@ -102,10 +114,19 @@ def test_a_video_tag_is_viewable_only_after_two_seconds_played(page: Page, cinem
     assert counts(cinema) == {"impression": 1, "viewable": 1}
 
 
-def test_hotspots_work_in_a_players_fullscreen_and_wait_while_the_bare_video_is_fullscreen(page: Page, cinema: Host) -> None:
-    script = "<script>for (const id of ['player', 'film']) window['go_' + id].onclick = () => document.getElementById(id).requestFullscreen()</script>"
+def test_hotspots_work_in_a_players_fullscreen_and_wait_while_the_bare_video_is_fullscreen(
+    page: Page, cinema: Host
+) -> None:
+    script = (
+        "<script>for (const id of ['player', 'film'])"
+        " window['go_' + id].onclick = () => document.getElementById(id).requestFullscreen()</script>"
+    )
     film = LETTERBOXED.replace("<video", "<video id=film")
-    visit(page, cinema, f"<div id=player>{film}</div><button id=go_player>Player</button><button id=go_film>Film</button>{script}")
+    visit(
+        page,
+        cinema,
+        f"<div id=player>{film}</div><button id=go_player>Player</button><button id=go_film>Film</button>{script}",
+    )
     spot = page.locator(".spot")
     expect(spot).to_be_visible()
     page.locator("#go_film").click()

@@ -3,10 +3,10 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
-from api.ports import Ports
 from workers.sink.batch import Batch, Ends
 from workers.sink.classify import classify
 from workers.sink.commit import commit
@@ -14,6 +14,9 @@ from workers.sink.dedupe import dedupe
 from workers.sink.parse import parse
 from workers.sink.rollup import roll_up
 from workers.sink.write import write
+
+if TYPE_CHECKING:
+    from api.ports import Ports  # it opens everything; a sink needs the log and the store
 
 log = logging.getLogger(__name__)
 Step = Callable[[Batch, Ends], None]
@@ -36,7 +39,7 @@ class Sink:
         self._steps = steps
 
     @classmethod
-    def of(cls, ports: Ports) -> "Sink":
+    def of(cls, ports: "Ports") -> "Sink":
         """The sink of this process's ports."""
         headless_is_net = ports.settings.events.headless_is_net
         return cls(Ends(ports.event_log, ports.event_store, headless_is_net))

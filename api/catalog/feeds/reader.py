@@ -61,7 +61,9 @@ class Feed:
         if self.text.repaired:
             found.append(f"From line {self.text.repaired} on some text is not UTF-8; it was read as Windows-1252.")
         if self.shopify and self.shopify.unpublished:
-            found.append(f"{self.shopify.unpublished} products are not published in Shopify and were left out.")
+            found.append(f"Not published in Shopify, and left out: {self.shopify.unpublished} products.")
+        if self.shopify and self.shopify.assumed_currency:
+            found.append("Shopify's file names no currency; prices were taken as USD. Import with currency=… to change it.")
         return found
 
 

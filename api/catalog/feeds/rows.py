@@ -9,10 +9,12 @@ MAX_COLUMNS = 1000
 
 @dataclass(frozen=True, slots=True)
 class FeedRow:
-    """One product as the feed has it: `values` by column name in one form (lower case, underscores)."""
+    """One product as the feed has it: `values` by column name in one form (lower case, underscores). `can_have_link`
+    is False for a format that has no place for one."""
 
     line: int
     values: dict[str, str]
+    can_have_link: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,17 @@
 """Shopify's product CSV: the rows of one Handle (variants, further pictures) become one product row with the names the
-other feeds use. Currency and shop address are not in the file; they come from the import's options."""
+other feeds use. Currency and shop address are not in the file: the import's options give them, else the pictures' host
+(shops serve them from their own address; exports often name Shopify's CDN instead) and Shopify's own default, USD."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from api.catalog.feeds.rows import BadRow, FeedRow, RowError
 from api.catalog.money import AmountError, parse_amount
 
 _MAX_ROWS_A_HANDLE = 2500
+DEFAULT_CURRENCY = "USD"
+_CDN = "cdn.shopify.com"
 # column names of the classic export and of today's
 _HANDLE = ("handle", "url_handle")
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -56,6 +59,7 @@ class ShopifyRows:
         self._shop_url = shop_url.rstrip("/") if shop_url else None
         self._currency = currency
         self.unpublished = 0
+        self.assumed_currency = False
 
     def __iter__(self) -> Iterator[FeedRow | BadRow]:
         group: _Group | None = None
@@ -82,8 +86,11 @@ class ShopifyRows:
         values = {name: _first_of_rows(group.rows, columns) for name, columns in _NAMES.items()}
         values["id"] = group.handle
         values["currency"] = values["currency"] or self._currency or ""
-        if not values["link"] and self._shop_url and group.handle:
-            values["link"] = f"{self._shop_url}/products/{quote(group.handle)}"
+        if not values["currency"]:
+            values["currency"], self.assumed_currency = DEFAULT_CURRENCY, True
+        shop = self._shop_url or _host_of(values["image_link"])
+        if not values["link"] and shop and group.handle:
+            values["link"] = f"{shop}/products/{quote(group.handle)}"
         variants = [row for row in group.rows if _first(row, _PRICE)]
         values |= _options(group.rows)
         try:
@@ -92,7 +99,16 @@ class ShopifyRows:
             yield BadRow(RowError(group.line, "variant_price", str(error)), values)
             return
         values["availability"] = "in_stock" if any(map(_in_stock, variants)) else "out_of_stock"
-        yield FeedRow(group.line, values)
+        yield FeedRow(group.line, values, can_have_link=bool(values["link"]))
+
+
+def _host_of(image_link: str) -> str | None:
+    try:
+        parts = urlsplit(image_link)
+    except ValueError:
+        return None
+    own = parts.scheme in {"http", "https"} and parts.netloc and parts.hostname != _CDN
+    return f"{parts.scheme}://{parts.netloc}" if own else None
 
 
 def _said_no(head: dict[str, str]) -> bool:

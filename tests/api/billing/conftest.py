@@ -38,7 +38,9 @@ class WrittenCounts:
     def call(self, tenant_id: str, hour: datetime, quantity: int, kind: str = "search") -> None:
         self.calls.append(UsageRow(tenant_id, EntryKind(kind), hour, quantity))
 
-    def click(self, brand: str, publisher: str, hour: datetime, micros: int, *, count: int = 1, kind: str = "cpc") -> None:
+    def click(
+        self, brand: str, publisher: str, hour: datetime, micros: int, *, count: int = 1, kind: str = "cpc"
+    ) -> None:
         self.spend.append(BillableRow(brand, publisher, "cmp_1", kind, "EUR", hour, count, micros))
 
 
@@ -148,7 +150,12 @@ class LoopbackStripe:
             and event["payload[stripe_customer_id]"] == query["customer"]
             and start <= int(event["timestamp"]) < end
         )
-        return {"object": "billing.meter_event_summary", "id": "sum_1", "aggregated_value": float(value), "meter": meter_id}
+        return {
+            "object": "billing.meter_event_summary",
+            "id": "sum_1",
+            "aggregated_value": float(value),
+            "meter": meter_id,
+        }
 
 
 def _list(url: str, data: list[dict[str, Any]]) -> dict[str, Any]:

@@ -103,9 +103,7 @@ def test_after_a_long_pause_no_hour_is_missed(
     assert sum(entry["quantity"] for entry in entries(ports)) == 240
 
 
-def test_what_another_closer_booked_meanwhile_is_not_booked_again(
-    ports: Ports, counts: Any, clock: FixedClock
-) -> None:
+def test_what_another_closer_booked_meanwhile_is_not_booked_again(ports: Ports, counts: Any, clock: FixedClock) -> None:
     """The second closer books between the first one's count and its transaction, and has seen more."""
 
     class Racing:
@@ -178,7 +176,9 @@ def test_share_and_house_together_are_the_spend(
 ) -> None:
     chance = random.Random(seed)
     for _ in range(200):
-        counts.click("brd", f"pub_{chance.randrange(4)}", clock.now() - HOUR * chance.randrange(2, 9), chance.randrange(1, 99))
+        counts.click(
+            "brd", f"pub_{chance.randrange(4)}", clock.now() - HOUR * chance.randrange(2, 9), chance.randrange(1, 99)
+        )
     closer.close()
     spend = sum(row.amount_micros for row in counts.spend)
     share = sum(entry["amount_micros"] for entry in entries(ports, kind="publisher_share"))

@@ -82,9 +82,13 @@ def test_usage_by_range_and_group(
     assert rows(group_by="day") == [(None, f"2026-11-2{day}", 2) for day in (0, 1, 2)]
     assert rows(group_by=["kind", "day"]) == rows()
     # the hour of `from` is in, the hour of `to` is not
-    assert rows(**{"from": "2026-11-21T12:00:00Z", "to": "2026-11-22T12:00:00Z", "group_by": "kind"}) == [("search", None, 2)]
+    assert rows(**{"from": "2026-11-21T12:00:00Z", "to": "2026-11-22T12:00:00Z", "group_by": "kind"}) == [
+        ("search", None, 2)
+    ]
     assert rows(**{"from": "2026-11-21", "to": "2026-11-23", "group_by": "kind"}) == [("search", None, 4)]
-    assert rows(**{"from": "2026-11-21T13:00:00+01:00", "to": "2026-11-21T14:00:00+01:00"}) == [("search", "2026-11-21", 2)]
+    assert rows(**{"from": "2026-11-21T13:00:00+01:00", "to": "2026-11-21T14:00:00+01:00"}) == [
+        ("search", "2026-11-21", 2)
+    ]
     assert rows(**{"from": "2026-11-23", "to": "2026-11-23"}) == []
 
 
@@ -158,9 +162,9 @@ def test_invoices_are_listed_newest_first_page_by_page_and_only_ones_own(
     client: TestClient, ports: Ports, account: Any, call: Callable[..., None], clock: FixedClock
 ) -> None:
     mine, other = account("developer"), account("developer")
-    for _ in range(3):
+    for days in (31, 31, 1):
         call(mine.tenant_id, "search", 2)
-        clock.advance(timedelta(days=31))
+        clock.advance(timedelta(days=days))
         service.close_hours(ports)
     first = client.get("/v1/invoices?limit=2", headers=mine.auth).json()
     rest = client.get("/v1/invoices", params={"limit": 2, "cursor": first["next_cursor"]}, headers=mine.auth).json()
@@ -198,5 +202,5 @@ def test_a_refused_picture_costs_no_quota(client: TestClient, ports: Ports, acco
     terms(ports, mine.tenant_id, quota_hard=3)
     for _ in range(5):
         answer = client.post("/v1/search", headers=mine.auth, files={"image": b"no picture"})
-        assert 400 <= answer.status_code < 500 and answer.status_code != 429, answer.text
+        assert answer.status_code in {400, 415, 422}, answer.text
         assert ports.limits.used(mine.tenant_id) == 0

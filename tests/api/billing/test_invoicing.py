@@ -78,12 +78,20 @@ def test_months_and_currencies_are_apart(ports: Ports, closer: LedgerCloser, cou
     counts.call("tnt_a", datetime(2026, 11, 30, 23, 0, tzinfo=UTC), 1)
     counts.call("tnt_a", datetime(2026, 12, 1, 0, 0, tzinfo=UTC), 2)
     closer.close()
-    assert [(row.period, row.total_micros) for row in invoices(ports, "tnt_a")] == [("2026-11", 1_500), ("2026-12", 3_000)]
+    assert [(row.period, row.total_micros) for row in invoices(ports, "tnt_a")] == [
+        ("2026-11", 1_500),
+        ("2026-12", 3_000),
+    ]
 
 
-@pytest.mark.parametrize("tampered", ["UPDATE invoices SET total_micros = total_micros + 1",
-                                      "UPDATE ledger_entries SET amount_micros = amount_micros + 1 WHERE kind = 'click_spend'",
-                                      "UPDATE ledger_entries SET quantity = quantity - 1 WHERE kind = 'search'"])
+@pytest.mark.parametrize(
+    "tampered",
+    [
+        "UPDATE invoices SET total_micros = total_micros + 1",
+        "UPDATE ledger_entries SET amount_micros = amount_micros + 1 WHERE kind = 'click_spend'",
+        "UPDATE ledger_entries SET quantity = quantity - 1 WHERE kind = 'search'",
+    ],
+)
 def test_reconciling_finds_a_micro_that_is_off(
     ports: Ports, closer: LedgerCloser, counts: Any, clock: FixedClock, tampered: str
 ) -> None:

@@ -31,9 +31,7 @@ def pushes(ports: Ports) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def booked(
-    closer: LedgerCloser, counts: Any, clock: FixedClock, customer: Callable[[str], str]
-) -> str:
+def booked(closer: LedgerCloser, counts: Any, clock: FixedClock, customer: Callable[[str], str]) -> str:
     """A tenant with 7 searches in one closed hour."""
     tenant_id = customer("developer")
     counts.call(tenant_id, clock.now() - 5 * HOUR, 7)
@@ -73,7 +71,13 @@ def test_what_is_to_be_sent_is_frozen_before_the_call(
 
 
 def test_a_crash_between_freeze_and_call_sends_what_was_frozen(
-    ports: Ports, pusher: MeterPusher, stripe_server: Any, closer: LedgerCloser, counts: Any, clock: FixedClock, booked: str
+    ports: Ports,
+    pusher: MeterPusher,
+    stripe_server: Any,
+    closer: LedgerCloser,
+    counts: Any,
+    clock: FixedClock,
+    booked: str,
 ) -> None:
     pusher.freeze()
     counts.call(booked, clock.now() - 5 * HOUR, 2)  # late: must not change what is frozen
@@ -158,7 +162,13 @@ def test_a_refusal_after_silence_does_not_settle_the_silent_attempt(
 
 
 def test_a_lasting_refusal_fails_and_holds_nothing_up(
-    ports: Ports, pusher: MeterPusher, stripe_server: Any, booked: str, closer: LedgerCloser, counts: Any, clock: FixedClock
+    ports: Ports,
+    pusher: MeterPusher,
+    stripe_server: Any,
+    booked: str,
+    closer: LedgerCloser,
+    counts: Any,
+    clock: FixedClock,
 ) -> None:
     counts.call(booked, clock.now() - 4 * HOUR, 2)
     closer.close()
@@ -178,7 +188,13 @@ def test_usage_older_than_35_days_is_not_sent(
 
 
 def test_corrections_downwards_wait_for_usage_that_outweighs_them(
-    ports: Ports, pusher: MeterPusher, stripe_server: Any, closer: LedgerCloser, counts: Any, clock: FixedClock, booked: str
+    ports: Ports,
+    pusher: MeterPusher,
+    stripe_server: Any,
+    closer: LedgerCloser,
+    counts: Any,
+    clock: FixedClock,
+    booked: str,
 ) -> None:
     pusher.push()
     counts.calls.clear()
@@ -202,7 +218,12 @@ def test_a_tenant_without_a_customer_waits_in_the_ledger(
 
 
 def test_spend_is_told_in_whole_micros_of_its_currency(
-    pusher: MeterPusher, stripe_server: Any, closer: LedgerCloser, counts: Any, clock: FixedClock, customer: Callable[[str], str]
+    pusher: MeterPusher,
+    stripe_server: Any,
+    closer: LedgerCloser,
+    counts: Any,
+    clock: FixedClock,
+    customer: Callable[[str], str],
 ) -> None:
     brand = customer("brand")
     counts.click(brand, "pub_1", clock.now() - 5 * HOUR, 250_001)
@@ -213,7 +234,12 @@ def test_spend_is_told_in_whole_micros_of_its_currency(
 
 
 def test_eight_pushers_make_one_call_at_a_time_a_customer_and_meter_and_tell_all_once(
-    ports: Ports, stripe_server: Any, closer: LedgerCloser, counts: Any, clock: FixedClock, customer: Callable[[str], str]
+    ports: Ports,
+    stripe_server: Any,
+    closer: LedgerCloser,
+    counts: Any,
+    clock: FixedClock,
+    customer: Callable[[str], str],
 ) -> None:
     tenants = [customer("developer") for _ in range(2)]
     for tenant_id in tenants:

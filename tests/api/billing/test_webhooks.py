@@ -41,7 +41,9 @@ def event(event_id: str = "evt_1", kind: str = "invoice.paid", object_id: str = 
     return json.dumps({"id": event_id, "object": "event", "type": kind, "data": {"object": {"id": object_id}}})
 
 
-def post(door: TestClient, body: str | bytes, signature: str | None = None, *, secret: str = SECRET, age_s: int = 0) -> Any:
+def post(
+    door: TestClient, body: str | bytes, signature: str | None = None, *, secret: str = SECRET, age_s: int = 0
+) -> Any:
     raw = body.encode() if isinstance(body, str) else body
     if signature is None:
         stamp = int(time.time()) - age_s
@@ -151,7 +153,12 @@ def test_without_a_provider_the_door_says_so(client: TestClient) -> None:
 
 @pytest.fixture
 def opened_invoice(
-    ports: Ports, closer: LedgerCloser, counts: Any, clock: FixedClock, customer: Callable[[str], str], stripe_server: Any
+    ports: Ports,
+    closer: LedgerCloser,
+    counts: Any,
+    clock: FixedClock,
+    customer: Callable[[str], str],
+    stripe_server: Any,
 ) -> str:
     """Our invoice of November is open; Stripe has in_1 for it. Answers the tenant's id."""
     tenant_id = customer("developer")
@@ -212,9 +219,7 @@ def test_while_stripe_is_silent_the_event_waits(
     assert state_of(ports, opened_invoice)[0] == "paid"
 
 
-def test_an_event_of_another_kind_or_shape_needs_no_effect(
-    door: TestClient, ports: Ports, inbox: WebhookInbox
-) -> None:
+def test_an_event_of_another_kind_or_shape_needs_no_effect(door: TestClient, ports: Ports, inbox: WebhookInbox) -> None:
     post(door, event("evt_1", "charge.updated"))
     post(door, json.dumps({"id": "evt_2", "object": "event", "type": "invoice.paid", "data": []}))
     post(door, event("evt_3", "invoice.paid", object_id="../../v1/balance?x=1"))

@@ -6,14 +6,15 @@ import threading
 import zipfile
 from datetime import timedelta
 
-import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
 from api.catalog import import_run, imports
+from api.catalog.models import ProductVector
 from api.kit.clock import FixedClock
 from api.ports import Ports
 from api.search.index import IndexFilter
+from api.search.rebuild import rebuild_index
 from tests.api.catalog.shop import Brand, Shop, feed, picture
 
 
@@ -261,9 +262,43 @@ def test_errors_are_counted_beyond_those_that_are_kept(brand: Brand, shop: Shop)
 
 def test_an_index_can_be_rebuilt_from_what_is_stored(brand: Brand, shop: Shop) -> None:
     brand.imported(feed(shop.row(1), shop.row(2, image_link=f"{shop.url}/none.jpg")))
-    rows = dict(imports.indexed_rows(brand.ports))
-    assert [row.product_id for row in rows[brand.catalog_id]] == [brand.products()["p1"]["id"]]
-    assert np.allclose(np.linalg.norm(rows[brand.catalog_id][0].vector), 1, atol=1e-3)
+    ports = brand.ports
+    ports.index.drop_catalog(brand.catalog_id)
+    assert found(ports, brand.catalog_id, picture(1)) == []
+    assert rebuild_index(ports.database, ports.index, ports.eyes.embedder_version, ports.eyes.dim).products == 1
+    assert found(ports, brand.catalog_id, picture(1)) == ["Product 1"]
+
+
+def test_products_that_another_embedder_saw_are_looked_at_again_from_the_kept_picture(brand: Brand, shop: Shop) -> None:
+    brand.imported(feed(shop.row(1)))
+    with brand.ports.database.write() as session:
+        session.get(ProductVector, brand.products()["p1"]["id"]).embedder_version = "an older one"
+    asked = len(shop.asked)
+    assert imports.look_again(brand.ports) == 1
+    imports.sweep(brand.ports)
+    brand.work()
+    assert brand.products()["p1"]["index"]["state"] == "indexed"
+    assert len(shop.asked) == asked
+    with brand.ports.database.read() as session:
+        stored = session.get(ProductVector, brand.products()["p1"]["id"])
+    assert stored.embedder_version == brand.ports.eyes.embedder_version
+
+
+def test_a_shopify_export_lands_but_waits_for_its_shop(brand: Brand, shop: Shop) -> None:
+    shop.row(1)
+    image = f"{shop.url}/1.jpg"
+    head = "Handle,Title,Body (HTML),Vendor,Variant Price,Variant Inventory Qty,Image Src\n"
+    own = brand.imported((head + f"mug,Mug,<p>A <b>mug</b></p>,Clay,19.90,3,{image}\n").encode())
+    assert (own["format"], own["counts"]["indexed"]) == ("shopify_csv", 1)
+    assert "USD" in own["warnings"][0]
+    assert brand.products()["mug"]["url"] == f"{shop.url}/products/mug"
+    assert brand.products()["mug"]["description"] == "A mug"
+    cdn = (head + "cup,Cup,,Clay,5,1,https://cdn.shopify.com/1.jpg\n").encode()
+    told = brand.imported(cdn, currency="EUR")
+    assert (told["counts"]["created"], told["counts"]["indexed"], told["errors"][0]["field"]) == (1, 0, "link")
+    assert brand.products()["cup"]["index"]["state"] == "failed"
+    brand.imported(cdn, currency="EUR", shop_url="https://clay.example")
+    assert brand.products()["cup"]["url"] == "https://clay.example/products/cup"
 
 
 def test_the_sweep_finds_products_that_wait_without_an_import(brand: Brand, shop: Shop, client: TestClient) -> None:

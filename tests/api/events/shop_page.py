@@ -67,7 +67,9 @@ class ShopPage:
         sent = {"User-Agent": agent, "Content-Type": "text/plain", **headers}
         if origin:
             sent["Origin"] = origin
-        return self.client.post("/v1/events", content=msgspec.json.encode({"key": self.key, "events": events}), headers=sent)
+        return self.client.post(
+            "/v1/events", content=msgspec.json.encode({"key": self.key, "events": events}), headers=sent
+        )
 
     def accepted(self, events: list[Any], **more: Any) -> int:
         answer = self.post(events, **more)

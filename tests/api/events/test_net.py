@@ -9,6 +9,10 @@ from api.events.reasons import Flag
 from tests.api.events.shop_page import BROWSER, ShopPage
 
 HEADLESS = BROWSER.replace("Chrome/", "HeadlessChrome/")
+IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/18.0 Mobile/15E148 Safari/604.1"
+)
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
 
@@ -16,8 +20,7 @@ GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.
     ("agent", "flag"),
     [
         (BROWSER, None),
-        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
-         "Version/18.0 Mobile/15E148 Safari/604.1", None),
+        (IPHONE, None),
         ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:144.0) Gecko/20100101 Firefox/144.0", None),
         (GOOGLEBOT, Flag.known_bot),
         ("curl/8.14", Flag.known_bot),
@@ -26,7 +29,7 @@ GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.
         ("", Flag.non_browser_agent),
         ("MyApp/1.0", Flag.non_browser_agent),
     ],
-)  # fmt: skip
+)
 def test_agents(agent: str, flag: Flag | None) -> None:
     assert agent_flag(agent) == flag
 

@@ -14,7 +14,8 @@ OLD, NEW = os.urandom(32), os.urandom(32)
 
 def claims(**changes: object) -> TagClaims:
     values: dict[str, object] = {
-        "nonce": "n" * 22, "publisher_id": f"tnt_{'p' * 26}", "site_id": f"sit_{'s' * 26}", "media_id": f"med_{'m' * 26}",
+        "nonce": "n" * 22, "publisher_id": f"tnt_{'p' * 26}", "site_id": f"sit_{'s' * 26}",
+        "media_id": f"med_{'m' * 26}",
         "tag_id": f"tag_{'t' * 26}", "product_id": f"prd_{'r' * 26}", "brand_id": f"tnt_{'b' * 26}",
         "campaign_id": f"cmp_{'c' * 26}", "creative_id": f"crv_{'v' * 26}", "arm": "b", "price_micros": 1_250_000,
         "price_kind": "cpm", "currency": "EUR", "issued_at_ms": int(NOW.timestamp() * 1000),

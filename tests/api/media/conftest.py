@@ -1,24 +1,17 @@
-"""Real photographs, and the video maker beside these tests."""
+"""Real photographs, and a world with a site, its pictures and brands."""
 
-import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import cv2
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 
-
-@pytest.fixture(scope="session")
-def videos() -> ModuleType:
-    """`video_files.py`: makes videos from pixels."""
-    spec = importlib.util.spec_from_file_location("video_files", Path(__file__).with_name("video_files.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from api.ports import Ports
+from api.settings import FetchSettings, Settings
+from tests.api.media.world import Web, World, open_web, open_world
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +19,20 @@ def street_photos(shared_data: Path) -> list[NDArray[np.uint8]]:
     """Two real street photographs, RGB."""
     paths = sorted((shared_data / "streetstyle").rglob("*.jpg"))[:2]
     return [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in paths]
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with open_web() as opened:
+        yield opened
+
+
+@pytest.fixture
+def settings(tmp_path: Path, web: Web) -> Settings:
+    """The usual ones, with a fetcher that may go to the publisher's pictures."""
+    return Settings(datadir=tmp_path / "data", fetch=FetchSettings(allow=web.host, timeout_s=3))
+
+
+@pytest.fixture
+def world(client: TestClient, ports: Ports, queue, web: Web, account) -> World:
+    return open_world(client, ports, queue, web, account)

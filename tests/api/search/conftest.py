@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import pytest
 from PIL import Image, ImageDraw
-from tests.api.vision.pictures import encoded
-from tests.conftest import Account, AccountMaker
 
 from api.catalog.models import Catalog, Product, ProductVector
 from api.ports import Ports
 from api.search.rebuild import rebuild_index
+from tests.api.vision.pictures import encoded
+from tests.conftest import Account, AccountMaker
 
 SHAPES = ("disc", "stripes", "checks", "triangle", "rings", "cross")
 COLOURS = ("crimson", "darkgreen", "royalblue", "orange", "purple", "teal")

@@ -166,7 +166,7 @@ class IndexContract:
         assert index.categories(frozenset({A, B})) == {"shoes > boots", "bags"}
 
     @pytest.mark.parametrize("bad", [np.ones(DIM + 1, np.float32), np.full(DIM, np.nan, np.float32)])
-    def test_a_wrong_vector_is_refused_and_nothing_of_its_batch_lands(self, index: ProductIndex, bad: np.ndarray) -> None:
+    def test_a_wrong_vector_is_refused_with_its_whole_batch(self, index: ProductIndex, bad: np.ndarray) -> None:
         with pytest.raises(ValueError, match="prd_bad"):
             index.put(A, [row(1), IndexRow("prd_bad", bad)])
         assert index.count(A) == 0

@@ -1,21 +1,24 @@
 """Search and its neighbours over HTTP: who finds what, which filters hold, what is refused."""
 
+import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 from sqlalchemy import event
-from tests.api.search.conftest import Shop, drawing
-from tests.api.vision.pictures import encoded, noise
-from tests.conftest import AccountMaker
 
 from api.accounts.scopes import Scope
-from api.catalog.models import ProductVector
+from api.catalog.models import Product, ProductVector
 from api.events.records import UsageRecord, decode
 from api.ports import Ports
 from api.search.rebuild import rebuild_index
+from tests.api.search.conftest import Shop, drawing
+from tests.api.vision.pictures import encoded, noise
+from tests.conftest import AccountMaker
 
 WHOLE = {"x": 0, "y": 0, "w": 1, "h": 1}
 Caller = Callable[..., dict[str, Any]]
@@ -74,28 +77,27 @@ def test_a_tenant_finds_its_own_and_listed_products_and_no_others(client: TestCl
     assert seen(shop.other.auth) == {"checks", "triangle", "rings"}
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ({"catalog_ids": "ctg_own"}, {"disc", "stripes"}),
-        ({"catalog_ids": ["ctg_own", "ctg_listed"]}, {"disc", "stripes", "checks", "triangle"}),
-        ({"brand": "bolt"}, {"stripes", "triangle"}),
-        ({"brand": ["bolt", "ACME"]}, {"disc", "stripes", "checks", "triangle"}),
-        ({"category": "shoes"}, {"disc", "triangle"}),
-        ({"category": "Shoes > Boots"}, {"disc"}),
-        ({"category": ["Tops", "Bags"]}, {"stripes", "checks"}),
-        ({"price_min_micros": 50_000_000}, {"disc"}),
-        ({"price_max_micros": 9_000_000}, {"stripes"}),  # its sale price; it costs 10 otherwise
-        ({"price_min_micros": 10_000_000, "price_max_micros": 10_000_000, "currency": "EUR"}, {"checks"}),
-        ({"currency": "usd"}, {"triangle"}),
-        ({"in_stock": "true"}, {"disc", "stripes", "triangle"}),
-        ({"in_stock": "false"}, {"checks"}),
-        ({"audience": "women"}, {"disc"}),
-        ({"brand": "acme", "category": "bags", "in_stock": "true"}, set()),
-    ],
-)
-def test_filters_hold(find: Callable[..., list[dict[str, Any]]], query: dict[str, Any], expected: set[str]) -> None:
-    assert names(find("cross", **query)) == expected
+FILTERS: list[tuple[dict[str, Any], set[str]]] = [
+    ({"catalog_ids": "ctg_own"}, {"disc", "stripes"}),
+    ({"catalog_ids": ["ctg_own", "ctg_listed"]}, {"disc", "stripes", "checks", "triangle"}),
+    ({"brand": "bolt"}, {"stripes", "triangle"}),
+    ({"brand": ["bolt", "ACME"]}, {"disc", "stripes", "checks", "triangle"}),
+    ({"category": "shoes"}, {"disc", "triangle"}),
+    ({"category": "Shoes > Boots"}, {"disc"}),
+    ({"category": ["Tops", "Bags"]}, {"stripes", "checks"}),
+    ({"price_min_micros": 50_000_000}, {"disc"}),
+    ({"price_max_micros": 9_000_000}, {"stripes"}),  # its sale price; it costs 10 otherwise
+    ({"price_min_micros": 10_000_000, "price_max_micros": 10_000_000, "currency": "EUR"}, {"checks"}),
+    ({"currency": "usd"}, {"triangle"}),
+    ({"in_stock": "true"}, {"disc", "stripes", "triangle"}),
+    ({"in_stock": "false"}, {"checks"}),
+    ({"audience": "women"}, {"disc"}),
+    ({"brand": "acme", "category": "bags", "in_stock": "true"}, set()),
+]
+
+
+def test_filters_hold(find: Callable[..., list[dict[str, Any]]]) -> None:
+    assert [names(find("cross", **query)) for query, _ in FILTERS] == [expected for _, expected in FILTERS]
 
 
 def test_the_limit_cuts_the_matches(find: Callable[..., list[dict[str, Any]]]) -> None:
@@ -103,11 +105,7 @@ def test_the_limit_cuts_the_matches(find: Callable[..., list[dict[str, Any]]]) -
 
 
 def test_a_box_is_searched_for_alone(client: TestClient, shop: Shop) -> None:
-    from PIL import Image
-
     scene = Image.new("RGB", (720, 480), "gray")
-    import io
-
     scene.paste(Image.open(io.BytesIO(drawing("triangle"))), (480, 0))
     scene.paste(Image.open(io.BytesIO(drawing("stripes"))), (0, 240))
     for name, box in (("triangle", "0.6667,0,0.3333,0.5"), ("stripes", "0,0.5,0.3333,0.5")):
@@ -137,36 +135,36 @@ def test_a_picture_on_which_nothing_is_detected_is_searched_as_a_whole(client: T
     assert found["matches"][0]["product"]["external_id"] == "disc"
 
 
-@pytest.mark.parametrize(
-    ("query", "pointer"),
-    [
-        ({"limit": 0}, "?limit"),
-        ({"limit": 101}, "?limit"),
-        ({"min_score": 0}, "?min_score"),
-        ({"min_score": "nan"}, "?min_score"),
-        ({"detect": "perhaps"}, "?detect"),
-        ({"box": "0,0,1"}, "?box"),
-        ({"box": "0,0,0,1"}, "?box"),
-        ({"box": "0.5,0,0.6,1"}, "?box"),
-        ({"box": "-0.1,0,0.5,1"}, "?box"),
-        ({"box": "nan,0,0.5,1"}, "?box"),
-        ({"price_min_micros": -1}, "?price_min_micros"),
-        ({"price_min_micros": 2, "price_max_micros": 1}, "?price_max_micros"),
-        ({"price_max_micros": "cheap"}, "?price_max_micros"),
-        ({"currency": "euro"}, "?currency"),
-        ({"in_stock": "maybe"}, "?in_stock"),
-        ({"brand": ""}, "?brand.0"),
-        ({"brand": ["b"] * 51}, "?brand"),
-        ({"colour": "red"}, "?colour"),
-        ({"catalog_ids": "ctg_nowhere"}, "?catalog_ids"),
-        ({"catalog_ids": "ctg_hidden"}, "?catalog_ids"),
-    ],
-)
-def test_a_wrong_option_is_named(client: TestClient, shop: Shop, query: dict[str, Any], pointer: str) -> None:
-    answer = post(client, shop.mine.auth, drawing("disc"), **query)
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+WRONG_OPTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"limit": 0}, "?limit"),
+    ({"limit": 101}, "?limit"),
+    ({"min_score": 0}, "?min_score"),
+    ({"min_score": "nan"}, "?min_score"),
+    ({"detect": "perhaps"}, "?detect"),
+    ({"box": "0,0,1"}, "?box"),
+    ({"box": "0,0,0,1"}, "?box"),
+    ({"box": "0.5,0,0.6,1"}, "?box"),
+    ({"box": "-0.1,0,0.5,1"}, "?box"),
+    ({"box": "nan,0,0.5,1"}, "?box"),
+    ({"price_min_micros": -1}, "?price_min_micros"),
+    ({"price_min_micros": 2, "price_max_micros": 1}, "?price_max_micros"),
+    ({"price_max_micros": "cheap"}, "?price_max_micros"),
+    ({"currency": "euro"}, "?currency"),
+    ({"in_stock": "maybe"}, "?in_stock"),
+    ({"brand": ""}, "?brand.0"),
+    ({"brand": ["b"] * 51}, "?brand"),
+    ({"colour": "red"}, "?colour"),
+    ({"catalog_ids": "ctg_nowhere"}, "?catalog_ids"),
+    ({"catalog_ids": "ctg_hidden"}, "?catalog_ids"),
+]
+
+
+def test_a_wrong_option_is_named(client: TestClient, shop: Shop) -> None:
+    for query, pointer in WRONG_OPTIONS:
+        answer = post(client, shop.mine.auth, drawing("disc"), **query)
+        assert answer.status_code == 422, query
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
 def test_bad_pictures_are_refused_like_those_of_detect(client: TestClient, shop: Shop) -> None:
@@ -186,8 +184,6 @@ def test_a_search_is_metered_once_and_a_refused_one_is_not(client: TestClient, s
 
 
 def metered(ports: Ports) -> list[UsageRecord]:
-    import time
-
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:  # the spool makes records durable behind the answer
         records = [decode(record.payload) for record in ports.event_log.read(0, 100).records]
@@ -271,8 +267,6 @@ def test_a_product_without_a_vector_says_so(client: TestClient, shop: Shop, port
 def test_products_gone_from_the_catalog_are_not_shown_though_the_index_still_has_them(
     client: TestClient, shop: Shop, ports: Ports
 ) -> None:
-    from api.catalog.models import Product
-
     with ports.database.write() as session:
         row = session.get(Product, "prd_disc")
         assert row is not None

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.api.vision import pictures
 
 from api.settings import VisionSettings
 from api.vision.decoding import Decoders
 from api.vision.errors import PictureError, PictureFault
+from tests.api.vision import pictures
 
 MAX_BYTES = 20 * 1024**2
 
@@ -123,7 +123,8 @@ def test_a_colour_profile_of_junk_costs_nothing(decoders: Decoders) -> None:
 
 
 def test_broken_exif_costs_nothing(decoders: Decoders) -> None:
-    data = pictures.encoded(pictures.quarters(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff" + b"\xff" * 40, quality=95)
+    broken = b"Exif\0\0II*\0\xff\xff\xff\xff" + b"\xff" * 40
+    data = pictures.encoded(pictures.quarters(), "JPEG", exif=broken, quality=95)
     assert_upright_quarters(decoders.decode(data).pixels)
 
 

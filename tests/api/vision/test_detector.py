@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.api.vision import pictures
 
 from api.settings import VisionSettings
 from api.vision.detector import DetectorCard, DetectorInput, DetectorOutput, read_detections
 from api.vision.picture import WHOLE, Box, Picture
 from api.vision.runtime import ModelUnusable
 from api.vision.service import Eyes
+from tests.api.vision import pictures
 
 CARD = DetectorCard(DetectorInput(416, 32, 0.5), DetectorOutput(0.6), ["top", "pants"])
 MAX_BYTES = 20 * 1024**2
@@ -103,7 +103,9 @@ def test_real_photos_give_ordered_scores_and_boxes_inside(eyes: Eyes, shared_dat
         found = eyes.detect(eyes.decode(path.read_bytes()), 0.001, 300)
         scores = [item.score for item in found]
         assert scores == sorted(scores, reverse=True)
-        assert all(0 <= b.x < b.x + b.w <= 1 + 1e-9 and 0 <= b.y < b.y + b.h <= 1 + 1e-9 for b in (i.box for i in found))
+        assert all(
+            0 <= b.x < b.x + b.w <= 1 + 1e-9 and 0 <= b.y < b.y + b.h <= 1 + 1e-9 for b in (i.box for i in found)
+        )
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (3, 2)])
@@ -158,10 +160,10 @@ def test_a_models_version_follows_its_content(eyes: Eyes, tmp_path: Path) -> Non
 
 
 def test_a_missing_or_damaged_model_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelUnusable, match="nowhere.json"):
+    with pytest.raises(ModelUnusable, match=r"nowhere\.json"):
         Eyes(VisionSettings(detector=tmp_path / "nowhere.onnx"), MAX_BYTES)
     (tmp_path / "broken.onnx").write_bytes(b"no model")
     (tmp_path / "broken.json").write_bytes(VisionSettings().detector.with_suffix(".json").read_bytes())
     damaged = Eyes(VisionSettings(detector=tmp_path / "broken.onnx"), MAX_BYTES)
-    with pytest.raises(ModelUnusable, match="broken.onnx"):
+    with pytest.raises(ModelUnusable, match=r"broken\.onnx"):
         damaged.load()
