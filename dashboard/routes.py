@@ -9,6 +9,7 @@ from dashboard.demo.routes import router as demo
 from dashboard.developer.routes import router as developer
 from dashboard.files import router as files
 from dashboard.operator.routes import router as operator
+from dashboard.problems import show_problems_as_pages
 from dashboard.publisher.routes import router as publisher
 from dashboard.rendering import HERE
 from dashboard.security import SignInFirst, redirect_to_sign_in
@@ -22,3 +23,4 @@ def mount(app: FastAPI) -> None:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.add_exception_handler(SignInFirst, redirect_to_sign_in)
+    show_problems_as_pages(app)

@@ -59,4 +59,3 @@ def _look_at_picture(ports: Ports, analyses: Analyses, job: Job) -> None:
         analyses.fail(job, error.reason, retryable=error.code is PictureFault.BUSY)
     else:
         analyses.finish(job, objects_on(ports.eyes, picture), Facts(width=picture.width, height=picture.height))
-

@@ -88,9 +88,7 @@ def track_objects(ports: Ports, analyses: Analyses, job: Job, path: Path) -> tup
 
 def _object(track: Track) -> SeenObject:
     way: list[list[float]] = [list(keyframe) for keyframe in track.keyframes()]
-    return SeenObject(
-        track.label, track.score, track.box(), track.vectors(), track.from_ms, track.until_ms, way
-    )
+    return SeenObject(track.label, track.score, track.box(), track.vectors(), track.from_ms, track.until_ms, way)
 
 
 @contextmanager

@@ -23,8 +23,11 @@ from api.ports import Ports
 
 log = logging.getLogger(__name__)
 CHUNK = 500
+# attempts count those that got nowhere: a long import may outlive many restarts
+PROGRESS = {"attempts": 0}
 ZIPPED = "zip/"
 MAX_ATTEMPTS = 5
+
 
 class _GivenUp(Exception):
     """The import ends as failed; `error` says why."""
@@ -64,7 +67,10 @@ class ImportRun:
     def run(self) -> None:
         """The steps, from the one where the last attempt stopped."""
         steps: dict[str, Callable[[], None]] = {
-            "checking": self._check, "landing": self._land, "removing": self._remove, "indexing": self._index,
+            "checking": self._check,
+            "landing": self._land,
+            "removing": self._remove,
+            "indexing": self._index,
         }
         try:
             if self._job.attempts > MAX_ATTEMPTS:
@@ -78,6 +84,9 @@ class ImportRun:
 
     def _check(self) -> None:
         """Fetch the feed and read it to its end once: a feed that breaks off changes nothing at all."""
+        with self._ports.database.read() as session:
+            if CatalogRepository(session, self._job.tenant_id).catalog(self._job.catalog_id) is None:
+                raise _GivenUp(RowError(None, None, "the catalog was deleted"))
         self._fetch()
         with self._opened() as feed:
             count = 0
@@ -104,7 +113,7 @@ class ImportRun:
             landing = Landing(rows, self._job, now)
             landing.land(chunk)
             self._note(rows, landing.errors)
-            rows.advance(self._job.id, {}, landing.adds)
+            rows.advance(self._job.id, PROGRESS, landing.adds)
         self._ports.index.remove(self._job.catalog_id, landing.withdrawn)
         self._ports.catalogs.forget(landing.touched)
 

@@ -188,4 +188,4 @@ class Indexer:
         job = repository.get(self._job.id)
         held = job.errors_total if job else 0
         repository.add_faults(faults_of(self._job, errors, MAX_FAULTS - held))
-        repository.advance(self._job.id, {}, {"indexed": indexed, "errors_total": len(errors)})
+        repository.advance(self._job.id, {"attempts": 0}, {"indexed": indexed, "errors_total": len(errors)})

@@ -110,7 +110,9 @@ class ProductUpdate(BaseModel):
     @classmethod
     def _drop_what_only_we_say(cls, data: Any) -> Any:
         """An answer of ours, changed and sent back, is a fine request."""
-        return {name: value for name, value in data.items() if name not in READ_ONLY} if isinstance(data, dict) else data
+        if not isinstance(data, dict):
+            return data
+        return {name: value for name, value in data.items() if name not in READ_ONLY}
 
 
 class ProductRead(BaseModel):

@@ -29,25 +29,27 @@ class ChdbEventStore:
         self._opening = threading.RLock()
         self._writer: _Guarded | None = None
         self._reader: _Guarded | None = None
+        self._usable = False
 
     def open(self) -> None:
         """Open now; StoreUnavailable when another process has the folder, or nothing can be written there."""
         with self._opening:
-            if self._reader is not None:
-                return
+            if self._usable or self._writer is not None:
+                return  # the second: the migrations below use the store while it is being opened
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._writer = _Guarded(self._folder)
                 migrate(self)
                 self._make_durable()
                 self._reader = _Guarded(self._folder)
+                self._usable = True
             except (RuntimeError, OSError) as error:
                 self.close()
                 raise StoreUnavailable(f"the event store in {self._folder} cannot be opened: {error}") from error
 
     def command(self, sql: str, keys: Columns | None = None) -> None:
         """See EventStore."""
-        if self._writer is None:
+        if not self._usable:
             self.open()
         _opened(self._writer).run(sql, None, keys)
 
@@ -59,7 +61,7 @@ class ChdbEventStore:
 
     def select(self, sql: str, params: Mapping[str, str | int] | None = None, keys: Columns | None = None) -> Rows:
         """See EventStore."""
-        if self._writer is None:
+        if not self._usable:
             self.open()
         # while the schema is being brought up to date there is only the writer
         table = _opened(self._reader or self._writer).run(sql, params, keys)
@@ -72,6 +74,7 @@ class ChdbEventStore:
                 if session is not None:
                     session.close()
             self._reader = self._writer = None
+            self._usable = False
 
     def _make_durable(self) -> None:
         """Have each insert flushed to the disk. Not in the migrations: old servers don't know these settings."""

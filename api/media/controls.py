@@ -23,6 +23,8 @@ class Rules:
 
     def allows(self, product: ProductRead) -> bool:
         """Whether the product may stand on this site's tags."""
+        if not (self.products or self.brands or self.categories):
+            return True
         if product.id in self.products or product.external_id in self.products:
             return False
         if (product.brand or "").strip().casefold() in self.brands:

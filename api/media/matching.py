@@ -65,7 +65,7 @@ class Matcher:
 
 
 def penalty(label: str, match: Match) -> float:
-    """What the product's category takes off its score on an object of this label; infinite for another kind of thing."""
+    """What the category takes off a product's score on an object of this label; infinite for another kind of thing."""
     wanted = SLOT_OF_LABEL.get(label)
     found = slot_of(match.product.category or "")
     if wanted is not None and wanted is found:

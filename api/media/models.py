@@ -115,6 +115,4 @@ class Tag(SQLModel, table=True):
     @property
     def edited(self) -> bool:
         """Whether somebody has decided anything about it."""
-        return bool(
-            self.state is not TagState.active or self.edited_label or self.edited_box or self.pinned_product_id
-        )
+        return bool(self.state is not TagState.active or self.edited_label or self.edited_box or self.pinned_product_id)

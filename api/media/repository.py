@@ -24,9 +24,7 @@ class MediaRepository(TenantRepository):
         query = select(Media).where(Media.id == media_id, Media.tenant_id == self.tenant_id)
         return self.session.exec(query).one_or_none()
 
-    def page(
-        self, site_id: str | None, status: MediaStatus | None, after: str | None, limit: int
-    ) -> Sequence[Media]:
+    def page(self, site_id: str | None, status: MediaStatus | None, after: str | None, limit: int) -> Sequence[Media]:
         """Media of sites, newest first, one more than the page holds."""
         query = select(Media).where(Media.tenant_id == self.tenant_id, col(Media.site_id).is_not(None))
         if site_id:
@@ -53,8 +51,10 @@ class MediaRepository(TenantRepository):
 
     def created_since(self, site_id: str | None, since: datetime) -> int:
         """How many of a site (None: of the tenant's video jobs) were created since then."""
-        query = select(func.count()).select_from(Media).where(
-            Media.tenant_id == self.tenant_id, Media.site_id == site_id, col(Media.created_at) >= since
+        query = (
+            select(func.count())
+            .select_from(Media)
+            .where(Media.tenant_id == self.tenant_id, Media.site_id == site_id, col(Media.created_at) >= since)
         )
         return self.session.exec(query).one()
 

@@ -1,5 +1,6 @@
 """Answers of `POST /v1/tags`: what is known of a page's media, as offers with sealed tokens. No SQL when warm."""
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from api.sites.service import SiteView
 MAX_PRODUCTS = 5  # offers on one tag
 TTL_PENDING_S, TTL_READY_S = 2, 300
 NONCE_BYTES = 12
+BLOCKED: dict[str, Any] = {"status": "blocked", "tags": []}
+Wanted = Sequence[tuple[MediaItem, MediaUrl]]
+Views = dict[str, MediaView | None]
 
 
 @dataclass(frozen=True)
@@ -50,14 +54,16 @@ class TagServer:
         """The body of the answer, in the order of the request."""
         rules = self._rules_of(site)
         wanted = [(item, url) for item, url in zip(items, urls, strict=True) if _may_be_tagged(site, rules, url)]
-        if not self._is_warm(site, wanted):
-            await run_in_threadpool(self._warm_up, site, wanted)
+        views = self._remembered(site, wanted)
+        if views is None:
+            views = await run_in_threadpool(self._loaded, site, wanted)
         now_ms = int(self._clock.now().timestamp() * 1000)
         view = View(site, rules, secrets.token_urlsafe(NONCE_BYTES), now_ms)
         done: dict[str, dict[str, Any]] = {}
         for url in urls:
             if url.text not in done:
-                done[url.text] = self._media(view, url)
+                done[url.text] = self._media(view, views[url.text]) if url.text in views else BLOCKED
+                await asyncio.sleep(0)  # a page full of tags takes some 30 ms: others get their turn
         answers = [{"url": item.url, **done[url.text]} for item, url in zip(items, urls, strict=True)]
         pending = any(entry["status"] == "pending" for entry in answers)
         return {"media": answers, "ttl_s": TTL_PENDING_S if pending else TTL_READY_S}
@@ -72,37 +78,32 @@ class TagServer:
             kept = self._rules[site.site_id] = (site.controls, rules_of(site.controls))
         return kept[1]
 
-    def _is_warm(self, site: SiteView, wanted: Sequence[tuple[MediaItem, MediaUrl]]) -> bool:
-        product_ids = []
+    def _remembered(self, site: SiteView, wanted: Wanted) -> Views | None:
+        """By address, from memory alone; None when something must be read or opened first."""
+        views: Views = {}
         for _, url in wanted:
             found, media = self._memory.peek(site.site_id, url)
             if not found or (media is None and self._memory.has_budget(site.site_id)):
-                return False
-            product_ids += _product_ids(media)
-        return self._auction.is_warm() and self._shelf.is_warm(product_ids)
+                return None
+            views[url.text] = media
+        return views if self._auction.is_warm() and self._shelf.is_warm(_product_ids(views)) else None
 
-    def _warm_up(self, site: SiteView, wanted: Sequence[tuple[MediaItem, MediaUrl]]) -> None:
-        unknown, product_ids = [], []
-        for item, url in wanted:
-            media = self._memory.load(site.site_id, url)
-            if media is None:
-                unknown.append(Unknown(url, MediaKind(item.kind)))
-            product_ids += _product_ids(media)
+    def _loaded(self, site: SiteView, wanted: Wanted) -> Views:
+        """The same from the store; media that nobody has seen yet are opened."""
+        views = {url.text: self._memory.load(site.site_id, url) for _, url in wanted}
+        unknown = [Unknown(url, MediaKind(item.kind)) for item, url in wanted if views[url.text] is None]
         if unknown and self._memory.has_budget(site.site_id):
             self._memory.open(site.site_id, site.tenant_id, unknown)
-            for opened in unknown:
-                self._memory.load(site.site_id, opened.url)
+            views |= {item.url.text: self._memory.load(site.site_id, item.url) for item in unknown}
         self._auction.warm_up()
-        self._shelf.warm_up(product_ids)
+        self._shelf.warm_up(_product_ids(views))
+        return views
 
-    def _media(self, view: View, url: MediaUrl) -> dict[str, Any]:
-        if not _may_be_tagged(view.site, view.rules, url):
-            return {"status": "blocked", "tags": []}
-        media = self._memory.peek(view.site.site_id, url)[1]
+    def _media(self, view: View, media: MediaView | None) -> dict[str, Any]:
         if media is None:
             return {"status": "none", "tags": []}
         if media.blocked:
-            return {"status": "blocked", "tags": []}
+            return BLOCKED
         tags = self._tags(view, media)
         if tags:
             return {"status": "ready", "tags": tags}
@@ -151,9 +152,7 @@ class TagServer:
         return _drawn(tag, media.kind, products, token, offer)
 
 
-def _drawn(
-    tag: TagView, kind: MediaKind, products: list[dict[str, Any]], token: str, offer: Offer
-) -> dict[str, Any]:
+def _drawn(tag: TagView, kind: MediaKind, products: list[dict[str, Any]], token: str, offer: Offer) -> dict[str, Any]:
     drawn: dict[str, Any] = {
         "id": tag.id,
         "label": tag.label,
@@ -196,8 +195,9 @@ def _may_be_tagged(site: SiteView, rules: Rules, url: MediaUrl) -> bool:
     return rules.enabled and site.takes_media_of(url.host, url.port) and url.text not in rules.media
 
 
-def _product_ids(media: MediaView | None) -> list[str]:
-    return [candidate.product_id for tag in (media.tags if media else ()) for candidate in tag.candidates]
+def _product_ids(views: Views) -> list[str]:
+    tags = (tag for media in views.values() if media is not None for tag in media.tags)
+    return [candidate.product_id for tag in tags for candidate in tag.candidates]
 
 
 def _crowd(taken: Sequence[TagView], tag: TagView) -> int:

@@ -6,6 +6,7 @@ import msgspec
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 
 from api.errors import ApiError, BadRequest, FieldError, TooLarge, Unavailable, Unprocessable, UnsupportedMedia
 from api.kit.fetcher import Fetcher, FetchFailed, FetchRefused
@@ -73,11 +74,14 @@ async def _bounded(request: Request, max_bytes: int, pointer: str) -> AsyncGener
     if length.isascii() and length.isdigit() and int(length) > max_bytes:
         raise too_large
     total = 0
-    async for chunk in request.stream():
-        total += len(chunk)
-        if total > max_bytes:
-            raise too_large
-        yield chunk
+    try:
+        async for chunk in request.stream():
+            total += len(chunk)
+            if total > max_bytes:
+                raise too_large
+            yield chunk
+    except ClientDisconnect as error:
+        raise BadRequest("The upload was broken off.", pointer=pointer) from error
 
 
 class _WholeForm(MultiPartParser):

@@ -1,6 +1,6 @@
 """A sink that dies for good around one of its steps.
 
-`python -m tests.faults.dying_sink <dir> <number of the step> before|inside|after`; `inside` lets the store take one insert of the step and dies with the next.
+`python -m tests.faults.dying_sink <dir> <number of the step> inside|after`: inside, the store takes one insert more.
 """
 
 import os
@@ -26,8 +26,6 @@ def main() -> None:
         insert(table, columns)
 
     def dying(batch: Batch, ends: Ends) -> None:
-        if when == "before":
-            os._exit(DIED)
         if when == "inside":
             store.insert = last_insert  # type: ignore[method-assign]
         STEPS[number](batch, ends)

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.slow
 
 def test_killed_at_every_step_it_neither_loses_nor_doubles(tmp_path: Path) -> None:
     names = [step.__name__ for step in STEPS]
-    deaths = [(name, "after") for name in names] + [("write", "inside"), ("roll_up", "before"), ("commit", "before")]
+    # what a death before any write does to a batch is the same everywhere, and test_sink covers it without processes
+    deaths = [("dedupe", "after"), ("write", "inside"), ("write", "after"), ("roll_up", "after"), ("commit", "after")]
     expected = 0
     for turn, (name, when) in enumerate(deaths):
         house = House(tmp_path)

@@ -154,17 +154,39 @@ def test_a_return_from_the_back_forward_cache_is_a_new_view(page: Page, host: Ho
     until(lambda: len(host.events("impression")) == 2, page)
 
 
-def test_a_background_page_does_nothing_until_it_is_looked_at(page: Page, host: Host) -> None:
-    page.add_init_script("""
-        window.shown = false;
-        Object.defineProperty(document, 'visibilityState', {get: () => window.shown ? 'visible' : 'hidden'});
-    """)
+@pytest.mark.parametrize(
+    ("target", "state", "asleep", "awake", "event"),
+    [
+        ("document", "visibilityState", "hidden", "visible", "visibilitychange"),
+        ("document", "prerendering", True, False, "prerenderingchange"),
+    ],
+)
+def test_a_background_or_prerendered_page_does_nothing_until_it_is_looked_at(
+    page: Page, host: Host, target: str, state: str, asleep: object, awake: object, event: str
+) -> None:
+    page.add_init_script(
+        f"window.state = {json.dumps(asleep)};"
+        f"Object.defineProperty({target}, '{state}', {{configurable: true, get: () => window.state}})"
+    )
     visit(page, host, PHOTO)
-    page.wait_for_timeout(600)
+    page.wait_for_timeout(500)
     assert not [path for path in host.fetched if "core.js" in path]
     assert host.asked == []
-    page.evaluate("window.shown = true; document.dispatchEvent(new Event('visibilitychange'))")
+    page.evaluate(f"window.state = {json.dumps(awake)}; {target}.dispatchEvent(new Event('{event}'))")
     until(lambda: host.events("impression"), page)
+
+
+def test_global_privacy_control_ends_hover_and_open_but_not_the_counts_a_bill_needs(page: Page, host: Host) -> None:
+    page.add_init_script("Object.defineProperty(navigator, 'globalPrivacyControl', {get: () => true})")
+    visit(page, host, PHOTO)
+    page.locator(".spot").hover()
+    expect(page.locator(".card")).to_be_visible()
+    page.locator(".spot").click()
+    with page.context.expect_page():
+        page.locator(".go").click()
+    until(lambda: host.events("click"), page)
+    page.wait_for_timeout(600)
+    assert set(counts(host)) <= {"impression", "viewable", "click"}
 
 
 def test_a_pending_picture_is_asked_again_and_one_that_is_drawn_is_not(page: Page, host: Host) -> None:

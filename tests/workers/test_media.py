@@ -169,7 +169,9 @@ def test_two_workers_and_a_repeated_hint_look_once(world: World, shared_data: Pa
     assert world.web.asked.count("/a.jpg") == 1
 
 
-def test_work_of_a_killed_worker_is_taken_over_and_stored_once(world: World, clock: FixedClock, shared_data: Path) -> None:
+def test_work_of_a_killed_worker_is_taken_over_and_stored_once(
+    world: World, clock: FixedClock, shared_data: Path
+) -> None:
     photo = street_photo(shared_data, 5)
     catalog_of(world, photo)
     url = world.put("/a.jpg", photo)

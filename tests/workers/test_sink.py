@@ -311,3 +311,13 @@ def test_billing_reads_net_billable_events_by_hour(house: House) -> None:
     assert {(row["brand_id"], row["publisher_id"], row["campaign_id"], row["price_kind"]) for row in rows} == {
         ("tnt_b", "tnt_a", "cmp_1", "cpc")
     }
+
+
+def test_a_store_that_many_threads_meet_first_is_opened_once(tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    store = ChdbEventStore(tmp_path / "chdb")
+    with ThreadPoolExecutor(8) as pool:
+        counts = list(pool.map(lambda _: store.select("SELECT count() AS n FROM rollup_15m")[0]["n"], range(8)))
+    assert counts == [0] * 8
+    store.close()

@@ -63,7 +63,7 @@ class Feed:
         if self.shopify and self.shopify.unpublished:
             found.append(f"Not published in Shopify, and left out: {self.shopify.unpublished} products.")
         if self.shopify and self.shopify.assumed_currency:
-            found.append("Shopify's file names no currency; prices were taken as USD. Import with currency=… to change it.")
+            found.append("Shopify names no currency; prices were taken as USD. Import with currency=… to change it.")
         return found
 
 

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.ports import Ports
-from api.settings import FetchSettings, Settings
+from api.settings import FetchSettings, Settings, VisionSettings
 from tests.api.catalog.shop import Brand, Shop, open_shop
 
 
@@ -19,7 +19,8 @@ def shop() -> Iterator[Shop]:
 @pytest.fixture
 def settings(tmp_path: Path, shop: Shop) -> Settings:
     """The usual ones, with a fetcher that may go to the shop."""
-    return Settings(datadir=tmp_path / "data", fetch=FetchSettings(allow=shop.host, timeout_s=3))
+    fetch, vision = FetchSettings(allow=shop.host, timeout_s=3), VisionSettings(decoders=1)
+    return Settings(datadir=tmp_path / "data", fetch=fetch, vision=vision)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A brand's shop for tests: a web server with pictures and a feed, and an API client that carries out the hints itself."""
+"""A brand's shop for tests: a web server with pictures and feeds, and an API client that carries out the hints."""
 
 import csv
 import io

@@ -10,7 +10,13 @@ from api.catalog.links import LinkError, parse_link
 from api.catalog.money import AmountError, parse_price
 from api.catalog.plain_text import plain_text
 
-GOOD = {"id": "1", "title": "Mug", "link": "https://a.example/1", "image_link": "https://a.example/1.jpg", "price": "19.90 EUR"}
+GOOD = {
+    "id": "1",
+    "title": "Mug",
+    "link": "https://a.example/1",
+    "image_link": "https://a.example/1.jpg",
+    "price": "19.90 EUR",
+}
 
 
 @pytest.mark.parametrize(
@@ -43,10 +49,27 @@ def test_prices_are_read_exactly(text: str, column: str | None, micros: int, cur
 @pytest.mark.parametrize(
     ("text", "column"),
     [
-        ("", None), ("19.90", None), ("0 EUR", None), ("0.00 EUR", None), ("-5 EUR", None), ("EUR -5", None),
-        ("NaN EUR", None), ("inf EUR", None), ("1e3 EUR", None), ("19.90 ABC", None), ("19.90 EUR", "USD"),
-        ("$5", "EUR"), ("free", None), ("1.2.3.4 EUR", None), ("1,23.456,00 EUR", None), ("12 EUR 15", None),
-        ("9" * 50 + " EUR", None), ("9" * 100_000, "EUR"), ("0.0000001 EUR", None), ("٣ EUR", None), ("=1+1", "EUR"),
+        ("", None),
+        ("19.90", None),
+        ("0 EUR", None),
+        ("0.00 EUR", None),
+        ("-5 EUR", None),
+        ("EUR -5", None),
+        ("NaN EUR", None),
+        ("inf EUR", None),
+        ("1e3 EUR", None),
+        ("19.90 ABC", None),
+        ("19.90 EUR", "USD"),
+        ("$5", "EUR"),
+        ("free", None),
+        ("1.2.3.4 EUR", None),
+        ("1,23.456,00 EUR", None),
+        ("12 EUR 15", None),
+        ("9" * 50 + " EUR", None),
+        ("9" * 100_000, "EUR"),
+        ("0.0000001 EUR", None),
+        ("٣ EUR", None),
+        ("=1+1", "EUR"),
     ],
 )
 def test_what_is_no_price_is_refused(text: str, column: str | None) -> None:
@@ -70,9 +93,23 @@ def test_links_get_one_written_form(text: str, link: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "javascript:alert(1)", " JaVaScRiPt:alert(1)", "java\tscript:alert(1)", "data:text/html,x", "//a.example/", "/x",
-        "ftp://a.example/", "https://", "https:///x", "https://u:p@a.example/", "https://a.example:99999/", "https://[::1",
-        "https://a.example\\@evil.example/", "https://a b.example/", "https://a.example/" + "x" * 3000, "https://<b>/",
+        "",
+        "javascript:alert(1)",
+        " JaVaScRiPt:alert(1)",
+        "java\tscript:alert(1)",
+        "data:text/html,x",
+        "//a.example/",
+        "/x",
+        "ftp://a.example/",
+        "https://",
+        "https:///x",
+        "https://u:p@a.example/",
+        "https://a.example:99999/",
+        "https://[::1",
+        "https://a.example\\@evil.example/",
+        "https://a b.example/",
+        "https://a.example/" + "x" * 3000,
+        "https://<b>/",
     ],
 )
 def test_other_links_are_refused(text: str) -> None:
@@ -131,10 +168,19 @@ def test_a_wrong_gtin_is_told_and_the_product_taken_without_it() -> None:
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"id": ""}, "id"), ({"title": " "}, "title"), ({"title": "<script>x</script>"}, "title"), ({"price": ""}, "price"),
-        ({"price": "0 EUR"}, "price"), ({"link": ""}, "link"), ({"link": "javascript:x"}, "link"), ({"id": "x" * 201}, "id"),
-        ({"image_link": "javascript:x"}, "image_link"), ({"availability": "maybe"}, "availability"),
-        ({"sale_price": "20 EUR"}, "sale_price"), ({"sale_price": "5 USD"}, "sale_price"), ({"title": "x" * 501}, "title"),
+        ({"id": ""}, "id"),
+        ({"title": " "}, "title"),
+        ({"title": "<script>x</script>"}, "title"),
+        ({"price": ""}, "price"),
+        ({"price": "0 EUR"}, "price"),
+        ({"link": ""}, "link"),
+        ({"link": "javascript:x"}, "link"),
+        ({"id": "x" * 201}, "id"),
+        ({"image_link": "javascript:x"}, "image_link"),
+        ({"availability": "maybe"}, "availability"),
+        ({"sale_price": "20 EUR"}, "sale_price"),
+        ({"sale_price": "5 USD"}, "sale_price"),
+        ({"title": "x" * 501}, "title"),
     ],
 )
 def test_what_a_shopper_cannot_do_without_refuses_the_row(change: dict[str, str], field: str) -> None:
@@ -149,8 +195,15 @@ def test_all_faults_of_a_row_are_told_at_once() -> None:
 
 def test_our_own_names_are_taken_and_named_in_errors() -> None:
     ours = {
-        "external_id": "1", "title": "Mug", "url": "https://a.example/1", "image_url": "https://a.example/1.jpg",
-        "price_micros": "19900000", "sale_price_micros": "9900000", "currency": "eur", "category": "Mugs", "audience": "women",
+        "external_id": "1",
+        "title": "Mug",
+        "url": "https://a.example/1",
+        "image_url": "https://a.example/1.jpg",
+        "price_micros": "19900000",
+        "sale_price_micros": "9900000",
+        "currency": "eur",
+        "category": "Mugs",
+        "audience": "women",
     }
     product = check_row(ours).product
     assert product is not None
@@ -163,8 +216,12 @@ def test_our_own_names_are_taken_and_named_in_errors() -> None:
 @pytest.mark.parametrize(
     ("values", "audience"),
     [
-        ({"gender": "female"}, "women"), ({"gender": "Male", "age_group": "adult"}, "men"), ({"gender": "unisex"}, "unisex"),
-        ({"gender": "female", "age_group": "toddler"}, "kids"), ({}, "unknown"), ({"gender": "?"}, "unknown"),
+        ({"gender": "female"}, "women"),
+        ({"gender": "Male", "age_group": "adult"}, "men"),
+        ({"gender": "unisex"}, "unisex"),
+        ({"gender": "female", "age_group": "toddler"}, "kids"),
+        ({}, "unknown"),
+        ({"gender": "?"}, "unknown"),
     ],
 )
 def test_audience_comes_from_gender_and_age(values: dict[str, str], audience: str) -> None:
@@ -176,8 +233,13 @@ def test_audience_comes_from_gender_and_age(values: dict[str, str], audience: st
 @pytest.mark.parametrize(
     ("text", "availability"),
     [
-        ("in stock", "in_stock"), ("In_Stock", "in_stock"), ("https://schema.org/OutOfStock", "out_of_stock"),
-        ("preorder", "preorder"), ("pre-order", "preorder"), ("backorder", "backorder"), ("", "in_stock"),
+        ("in stock", "in_stock"),
+        ("In_Stock", "in_stock"),
+        ("https://schema.org/OutOfStock", "out_of_stock"),
+        ("preorder", "preorder"),
+        ("pre-order", "preorder"),
+        ("backorder", "backorder"),
+        ("", "in_stock"),
     ],
 )
 def test_availability_in_every_dialect(text: str, availability: str) -> None:

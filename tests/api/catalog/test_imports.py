@@ -35,7 +35,13 @@ def test_good_rows_become_searchable_and_bad_ones_are_told(brand: Brand, shop: S
     assert job["state"] == "done"
     assert job["format"] == "csv"
     assert job["counts"] == {
-        "read": 5, "created": 2, "updated": 0, "unchanged": 0, "removed": 0, "failed": 3, "indexed": 2,
+        "read": 5,
+        "created": 2,
+        "updated": 0,
+        "unchanged": 0,
+        "removed": 0,
+        "failed": 3,
+        "indexed": 2,
     }
     assert [(error["line"], error["field"]) for error in job["errors"]] == [(3, "price"), (4, "link"), (6, "id")]
     assert found(brand.ports, brand.catalog_id, picture(4))[0] == "Product 4"
@@ -48,7 +54,13 @@ def test_the_same_feed_again_changes_nothing_and_fetches_nothing(brand: Brand, s
     before, asked = brand.products(), len(shop.asked)
     job = brand.imported(data)
     assert job["counts"] == {
-        "read": 3, "created": 0, "updated": 0, "unchanged": 3, "removed": 0, "failed": 0, "indexed": 3,
+        "read": 3,
+        "created": 0,
+        "updated": 0,
+        "unchanged": 3,
+        "removed": 0,
+        "failed": 0,
+        "indexed": 3,
     }
     assert brand.products() == before
     assert len(shop.asked) == asked
@@ -99,7 +111,11 @@ def test_a_new_picture_is_looked_at(brand: Brand, shop: Shop) -> None:
 
 
 def test_a_picture_that_cannot_be_had_is_told_and_tried_again(brand: Brand, shop: Shop) -> None:
-    rows = [shop.row(1), shop.row(2, image_link=f"{shop.url}/gone.jpg"), shop.row(3, image_link="http://10.0.0.1/x.jpg")]
+    rows = [
+        shop.row(1),
+        shop.row(2, image_link=f"{shop.url}/gone.jpg"),
+        shop.row(3, image_link="http://10.0.0.1/x.jpg"),
+    ]
     shop.files["/4.jpg"] = b"<html>not a picture"
     job = brand.imported(feed(*rows, shop.row(4), shop.row(5, image_link="")))
     assert job["state"] == "done"
@@ -141,7 +157,9 @@ def test_a_feed_that_breaks_off_or_is_none_changes_nothing(brand: Brand, shop: S
 def test_pictures_come_from_the_zip(brand: Brand, shop: Shop) -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        rows = [shop.row(n, image_link=link) for n, link in ((1, "img/1.jpg"), (2, "../../etc/passwd"), (3, "/etc/passwd"))]
+        rows = [
+            shop.row(n, image_link=link) for n, link in ((1, "img/1.jpg"), (2, "../../etc/passwd"), (3, "/etc/passwd"))
+        ]
         archive.writestr("shop/products.csv", feed(*rows, shop.row(4, image_link="img/none.jpg")))
         archive.writestr("shop/img/1.jpg", picture(1))
         link = zipfile.ZipInfo("shop/img/link.jpg")
@@ -200,7 +218,13 @@ def test_a_killed_import_goes_on_where_it_was(
     done = brand.read(f"/v1/imports/{job['id']}")
     assert done["state"] == "done"
     assert done["counts"] == {
-        "read": 8, "created": 7, "updated": 0, "unchanged": 0, "removed": 0, "failed": 1, "indexed": 7,
+        "read": 8,
+        "created": 7,
+        "updated": 0,
+        "unchanged": 0,
+        "removed": 0,
+        "failed": 1,
+        "indexed": 7,
     }
     assert [error["line"] for error in done["errors"]] == [9]
 
@@ -305,7 +329,13 @@ def test_the_sweep_finds_products_that_wait_without_an_import(brand: Brand, shop
     brand.imported(feed(shop.row(1)))
     product = brand.products()["p1"]
     shop.files["/new.jpg"] = picture(50)
-    body = {"title": "New", "price_micros": 1, "currency": "EUR", "url": "https://a.example/", "image_url": f"{shop.url}/new.jpg"}
+    body = {
+        "title": "New",
+        "price_micros": 1,
+        "currency": "EUR",
+        "url": "https://a.example/",
+        "image_url": f"{shop.url}/new.jpg",
+    }
     assert client.put(f"/v1/products/{product['id']}", json=body, headers=brand.auth).status_code == 200
     brand.queue.sent.clear()
     imports.sweep(brand.ports)

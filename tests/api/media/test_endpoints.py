@@ -156,7 +156,10 @@ def test_the_list_is_newest_first_in_pages_and_by_status(world: World) -> None:
     assert [item["status"] for item in page(status="pending")["items"]] == ["pending"]
     assert len(page(status="ready", site_id=world.site["id"])["items"]) == 5
     assert page(status="blocked")["items"] == page(site_id="sit_other")["items"] == []
-    assert world.client.get("/v1/media?status=odd", headers=world.publisher.auth).json()["errors"][0]["pointer"] == "?status"
+    assert (
+        world.client.get("/v1/media?status=odd", headers=world.publisher.auth).json()["errors"][0]["pointer"]
+        == "?status"
+    )
 
 
 def test_what_was_decided_stands_in_the_audit_log(tagged: tuple[World, str, str]) -> None:

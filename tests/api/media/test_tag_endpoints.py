@@ -269,3 +269,33 @@ def test_a_real_photo_goes_from_unknown_to_tagged(world: World, shared_data, clo
     assert hit[0]["label"] == seen.label
     assert hit[0]["box"]["x"] == pytest.approx(seen.box.x, abs=0.01)
     assert hit[0]["products"][0]["score"] > 0.9
+
+
+def test_a_campaign_pays_for_the_tag_and_its_creative_speaks(world: World, clock: FixedClock) -> None:
+    catalog, dim = world.catalog(), world.ports.eyes.dim
+    better, paying = world.product(catalog, unit(1, dim=dim)), world.product(catalog, unit(1, dim=dim))
+    url, _ = world.ready("/a.jpg", (better, 0.80), (paying, 0.78))
+    auth = world.brands[catalog.id].auth
+    body = {
+        "name": "c",
+        "bid_micros": 250_000,
+        "currency": "EUR",
+        "daily_budget_micros": 10**8,
+        "product_ids": [paying.id],
+    }
+    campaign = world.client.post("/v1/campaigns", json=body, headers=auth).json()
+    look = {"campaign_id": campaign["id"], "name": "x", "call_to_action": "Try it", "badge": "New", "style": "accent"}
+    creative = world.client.post("/v1/creatives", json=look, headers=auth).json()
+    world.forget()
+    (tag,) = world.media(url)[0]["tags"]
+    assert tag["sponsored"] is True
+    assert tag["creative"] == {"call_to_action": "Try it", "badge": "New", "style": "accent"}
+    assert [product["id"] for product in tag["products"]] == [paying.id, better.id]
+    claims = world.ports.sealer.open(tag["token"], clock.now())
+    assert (claims.product_id, claims.campaign_id, claims.creative_id) == (paying.id, campaign["id"], creative["id"])
+    assert (claims.price_micros, claims.price_kind, claims.currency) == (250_000, "cpc", "EUR")
+    other = world.ports.sealer.open(tag["products"][1]["token"], clock.now())
+    assert (other.product_id, other.campaign_id, other.price_micros) == (better.id, None, 0)
+    world.client.patch(f"/v1/campaigns/{campaign['id']}", json={"state": "paused"}, headers=auth)
+    world.forget()
+    assert world.media(url)[0]["tags"][0]["sponsored"] is False

@@ -14,7 +14,9 @@ def pan(photo: NDArray[np.uint8], seconds: float, fps: int, size: tuple[int, int
 
     width, height = size
     scale = max(width / photo.shape[1], height / photo.shape[0]) * 1.08
-    big = cv2.resize(photo, (round(photo.shape[1] * scale), round(photo.shape[0] * scale)), interpolation=cv2.INTER_AREA)
+    big = cv2.resize(
+        photo, (round(photo.shape[1] * scale), round(photo.shape[0] * scale)), interpolation=cv2.INTER_AREA
+    )
     count = round(seconds * fps)
     frames = []
     for index in range(count):
@@ -24,7 +26,9 @@ def pan(photo: NDArray[np.uint8], seconds: float, fps: int, size: tuple[int, int
     return frames
 
 
-def write(path: Path, frames: list[NDArray[np.uint8]], fps: int = 10, rotation: int = 0, codec: str = "libx264") -> Path:
+def write(
+    path: Path, frames: list[NDArray[np.uint8]], fps: int = 10, rotation: int = 0, codec: str = "libx264"
+) -> Path:
     """Encode to the container that the suffix names."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=fps)

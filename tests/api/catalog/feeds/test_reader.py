@@ -49,7 +49,9 @@ def read(tmp_path: Path):
 @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
 def test_the_delimiter_is_told_from_the_header(read, mark: str) -> None:
     names = HEADER.strip().split(",")
-    text = mark.join(names) + "\n" + mark.join(["1", '"A, b; c | d"', "l", "i", "19,90 EUR" if mark != "," else "1 EUR"])
+    text = (
+        mark.join(names) + "\n" + mark.join(["1", '"A, b; c | d"', "l", "i", "19,90 EUR" if mark != "," else "1 EUR"])
+    )
     got = read(text)
     assert got.format is FeedFormat.delimited
     assert got.good[0]["title"] == "A, b; c | d"
@@ -57,7 +59,8 @@ def test_the_delimiter_is_told_from_the_header(read, mark: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "codec", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"],
+    "codec",
+    ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"],
 )
 def test_the_encoding_is_told_from_the_bytes(read, codec: str) -> None:
     text = HEADER + "1,Müßiggänger – 10 €,https://a.example/,x,1 EUR\n"
@@ -124,14 +127,18 @@ def test_a_long_field_is_told_with_its_name(read) -> None:
 
 
 def test_formulas_stay_text(read) -> None:
-    got = read(HEADER + '1,"=cmd|\'/c calc\'!A0",l,i,1 EUR\n')
+    got = read(HEADER + "1,\"=cmd|'/c calc'!A0\",l,i,1 EUR\n")
     assert got.good[0]["title"] == "=cmd|'/c calc'!A0"
 
 
 def test_merchant_tsv_with_spaced_names(read) -> None:
     got = read("id\ttitle\timage link\tprice\tproduct type\n1\tMug\thttps://a/1.jpg\t19.90 EUR\tHome > Mugs\n")
     assert got.good[0] | {} == {
-        "id": "1", "title": "Mug", "image_link": "https://a/1.jpg", "price": "19.90 EUR", "product_type": "Home > Mugs",
+        "id": "1",
+        "title": "Mug",
+        "image_link": "https://a/1.jpg",
+        "price": "19.90 EUR",
+        "product_type": "Home > Mugs",
     }
 
 
@@ -175,7 +182,7 @@ def test_merchant_atom_in_its_declared_encoding(read) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        '<!DOCTYPE r [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><rss><channel><item><id>&b;</id></item></channel></rss>',
+        '<!DOCTYPE r [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><rss><channel><item><id>&b;</id></item></channel></rss>',  # noqa: E501 - one file
         '<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]><rss><channel><item><id>&x;</id></item></channel></rss>',
         "<rss>" + "<a>" * 5000,
         '<rss version="' + "x" * 4_000_000,
@@ -191,7 +198,9 @@ def test_hostile_or_broken_xml_is_refused(read, data: str) -> None:
 
 
 def test_an_endless_element_is_told_and_not_kept(read) -> None:
-    got = read(f"<rss><channel><item><id>1</id><title>{'x' * 3_000_000}</title></item><item><id>2</id></item></channel></rss>")
+    got = read(
+        f"<rss><channel><item><id>1</id><title>{'x' * 3_000_000}</title></item><item><id>2</id></item></channel></rss>"
+    )
     assert isinstance(got.rows[0], BadRow)
     assert got.rows[0].error.field == "title"
     assert got.good == [{"id": "2"}]
@@ -240,7 +249,9 @@ FEED = (HEADER + LINE.format(1)).encode()
 
 
 def test_a_zip_has_one_feed_whatever_its_name(read) -> None:
-    assert read(zipped(("data/export", FEED), ("README.md", b"hello"), ("__MACOSX/._export", FEED))).good[0]["id"] == "1"
+    assert (
+        read(zipped(("data/export", FEED), ("README.md", b"hello"), ("__MACOSX/._export", FEED))).good[0]["id"] == "1"
+    )
     with pytest.raises(FeedUnreadable, match="2 feeds"):
         read(zipped(("a.csv", FEED), ("b.csv", FEED)))
     with pytest.raises(FeedUnreadable, match="no feed"):
