@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api import errors
@@ -16,6 +15,7 @@ from api.catalog.endpoints import router as catalogs
 from api.catalog.picture_endpoints import router as pictures
 from api.kit.body_limit import BodyLimit, LimitOf
 from api.kit.idempotency import IdempotencyMiddleware
+from api.kit.sdk_delivery import ReadableAnswers, SdkFiles
 from api.media.endpoints import router as media
 from api.media.tag_endpoints import router as tags
 from api.media.video_endpoints import router as videos
@@ -27,6 +27,7 @@ from api.vision.endpoints import router as vision
 
 log = logging.getLogger(__name__)
 MAX_BODY = 1024**2
+SDK_CALLS = ("/v1/tags", "/v1/events")
 ROUTERS: Sequence[APIRouter] = (accounts, sites, catalogs, pictures, search, vision, media, tags, videos, ads)
 
 
@@ -42,10 +43,11 @@ def create_app(ports: Ports) -> FastAPI:
     errors.install(app)
     app.add_middleware(IdempotencyMiddleware, ports=ports)
     app.add_middleware(BodyLimit, limit_of=_limits(ports.settings))
+    app.add_middleware(ReadableAnswers, paths=SDK_CALLS)
     for router in ROUTERS:
         app.include_router(router)
     app.include_router(_health())
-    app.mount("/sdk", StaticFiles(directory=REPO_ROOT / "sdk" / "dist", check_dir=False), name="sdk")
+    app.mount("/sdk", SdkFiles(directory=REPO_ROOT / "sdk" / "dist"), name="sdk")
     return app
 
 

@@ -17,7 +17,8 @@ router = APIRouter(tags=["pictures"])
 CACHED = "public, max-age=86400, stale-while-revalidate=604800"
 
 
-@router.api_route("/i/{product_id}/{width}", methods=["GET", "HEAD"], response_class=Response)
+@router.head("/i/{product_id}/{width}", include_in_schema=False)
+@router.get("/i/{product_id}/{width}", response_class=Response)
 async def picture(
     product_id: Annotated[str, Path(max_length=100)],
     width: Annotated[int, Path(ge=1, le=10_000)],

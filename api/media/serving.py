@@ -26,7 +26,7 @@ TTL_PENDING_S, TTL_READY_S = 2, 300
 NONCE_BYTES = 12
 BLOCKED: dict[str, Any] = {"status": "blocked", "tags": []}
 Wanted = Sequence[tuple[MediaItem, MediaUrl]]
-Views = dict[str, MediaView | None]
+Known = dict[str, MediaView | None]
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ class TagServer:
             kept = self._rules[site.site_id] = (site.controls, rules_of(site.controls))
         return kept[1]
 
-    def _remembered(self, site: SiteView, wanted: Wanted) -> Views | None:
+    def _remembered(self, site: SiteView, wanted: Wanted) -> Known | None:
         """By address, from memory alone; None when something must be read or opened first."""
-        views: Views = {}
+        views: Known = {}
         for _, url in wanted:
             found, media = self._memory.peek(site.site_id, url)
             if not found or (media is None and self._memory.has_budget(site.site_id)):
@@ -88,7 +88,7 @@ class TagServer:
             views[url.text] = media
         return views if self._auction.is_warm() and self._shelf.is_warm(_product_ids(views)) else None
 
-    def _loaded(self, site: SiteView, wanted: Wanted) -> Views:
+    def _loaded(self, site: SiteView, wanted: Wanted) -> Known:
         """The same from the store; media that nobody has seen yet are opened."""
         views = {url.text: self._memory.load(site.site_id, url) for _, url in wanted}
         unknown = [Unknown(url, MediaKind(item.kind)) for item, url in wanted if views[url.text] is None]
@@ -195,7 +195,7 @@ def _may_be_tagged(site: SiteView, rules: Rules, url: MediaUrl) -> bool:
     return rules.enabled and site.takes_media_of(url.host, url.port) and url.text not in rules.media
 
 
-def _product_ids(views: Views) -> list[str]:
+def _product_ids(views: Known) -> list[str]:
     tags = (tag for media in views.values() if media is not None for tag in media.tags)
     return [candidate.product_id for tag in tags for candidate in tag.candidates]
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from api.search.blas import use_one_thread
 from api.search.block import CatalogBlock
 from api.search.gate import Gate
 from api.search.index import Hit, IndexFilter, IndexRow
@@ -14,6 +15,7 @@ class ExactIndex:
     """A ProductIndex. `dim` is the length of every vector."""
 
     def __init__(self, dim: int) -> None:
+        use_one_thread()
         self.dim = dim
         self._blocks: dict[str, CatalogBlock] = {}
         self._gate = Gate()

@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from sqlalchemy import event
 
+from api.catalog.models import Catalog
 from api.catalog.service import product_picture
 from api.errors import NotFound
 from api.ports import Ports
@@ -27,14 +28,14 @@ def path_of(brand: Brand, width: int | str) -> str:
     return f"/i/{brand.products()['p1']['id']}/{width}"
 
 
-@pytest.mark.parametrize(("asked", "served"), [(1, 80), (100, 160), (640, 640), (9999, 960)])
-def test_widths_are_those_we_make(public: Brand, client: TestClient, asked: int, served: int) -> None:
-    answer = client.get(path_of(public, asked))
-    assert answer.status_code == 200
-    image = Image.open(io.BytesIO(answer.content))
-    assert image.size == (served, served * 3 // 4)
-    assert answer.headers["content-type"] == f"image/{image.format.lower()}"
-    assert answer.headers["cache-control"].startswith("public, max-age=86400")
+def test_widths_are_those_we_make(public: Brand, client: TestClient) -> None:
+    for asked, served in ((1, 80), (100, 160), (640, 640), (9999, 960)):
+        answer = client.get(path_of(public, asked))
+        assert answer.status_code == 200
+        image = Image.open(io.BytesIO(answer.content))
+        assert image.size == (served, served * 3 // 4)
+        assert answer.headers["content-type"] == f"image/{image.format.lower()}"
+        assert answer.headers["cache-control"].startswith("public, max-age=86400")
 
 
 def test_webp_for_whoever_takes_it(public: Brand, client: TestClient) -> None:
@@ -56,10 +57,10 @@ def test_asking_again_is_cheap(public: Brand, client: TestClient, ports: Ports) 
     assert statements == []
 
 
-@pytest.mark.parametrize("width", ["0", "-1", "abc", "99999999999"])
-def test_a_width_that_is_none_is_refused(public: Brand, client: TestClient, width: str) -> None:
-    answer = client.get(path_of(public, width))
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "path:width")
+def test_a_width_that_is_none_is_refused(public: Brand, client: TestClient) -> None:
+    for width in ("0", "-1", "abc", "99999999999"):
+        answer = client.get(path_of(public, width))
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "path:width")
 
 
 def test_unlisted_pictures_are_their_owners_alone(public: Brand, client: TestClient, ports: Ports, account) -> None:
@@ -88,8 +89,6 @@ def test_a_removed_product_shows_no_picture(public: Brand, client: TestClient) -
 
 
 def test_unlisting_by_another_process_is_seen_within_5_s(public: Brand, client: TestClient, ports: Ports) -> None:
-    from api.catalog.models import Catalog
-
     path = path_of(public, 160)
     assert client.get(path).status_code == 200
     with ports.database.write() as session:

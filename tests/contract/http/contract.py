@@ -1,8 +1,8 @@
 """The contract as files: one call each, with the JSON Schemas of its request and answer and an example of both.
 
 A file: `call`, `key` (which key of the demo's line makes it; empty for none), `placeholders` (a sample, and where the
-real value comes from), `request` and `answer` (schema, example), `until` (what to wait for), `errors` (a change to the
-example, and the problem it must end in). Shared parts lie in definitions.json.
+real value comes from), `request` and `answer` (schema, example), `after` and `until` (what to call before, and wait
+for), `errors` (a change to the example, and the problem it must end in). Shared parts lie in definitions.json.
 """
 
 import json

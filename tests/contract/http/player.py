@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 
-from tests.contract.http.contract import CALLS, LINE_SAMPLES, Call, filled
+from tests.contract.http.contract import CALLS, LINE_SAMPLES, Call, faults, filled
 from tests.running_demo import REPO
 
 WAIT_S = 90.0
@@ -31,6 +31,8 @@ class Player:
         """The call's answer; asked again until it says what the file waits for."""
         if name not in self._answers:
             call = self._calls[name]
+            for earlier in call.file.get("after", []):
+                self.answer(earlier)
             deadline = time.monotonic() + WAIT_S
             while True:
                 answer = self._send(call, call.file["request"]["example"], call.file["key"])
@@ -99,7 +101,10 @@ def pointed(value: Any, pointer: str) -> Any:
 
 
 def _arrived(call: Call, answer: httpx2.Response) -> bool:
-    return all(pointed(answer.json(), pointer) in wanted for pointer, wanted in call.file.get("until", {}).items())
+    waits: dict[str, Any] = call.file.get("until", {})
+    return answer.status_code >= 400 or all(
+        not faults(wanted, pointed(answer.json(), at)) for at, wanted in waits.items()
+    )
 
 
 def _params(query: dict[str, Any] | None) -> dict[str, Any]:

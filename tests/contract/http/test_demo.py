@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.contract.http.contract import CALLS, PROBLEM, Call, faults
-from tests.contract.http.player import Player
+from tests.contract.http.player import Player, pointed
 from tests.running_demo import RunningDemo
 
 pytestmark = pytest.mark.slow
@@ -33,9 +33,8 @@ def test_the_answer_fits_its_schema(player: Player, call: Call) -> None:
     assert answer.headers["content-type"].partition(";")[0] == wanted["content_type"]
     is_json = wanted["content_type"].endswith("json")
     assert faults(wanted["schema"], answer.json() if is_json else answer.content.decode("latin-1")) == []
-    for pointer, values in call.file.get("until", {}).items():
-        assert pointer
-        assert values
+    for pointer, awaited in call.file.get("until", {}).items():
+        assert faults(awaited, pointed(answer.json(), pointer)) == []
 
 
 @pytest.mark.parametrize(("call", "error"), MISTAKES, ids=[f"{call.name}-{error['why']}" for call, error in MISTAKES])
