@@ -11,8 +11,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from api import errors
 from api.accounts.endpoints import router as accounts
 from api.ads.endpoints import router as ads
+from api.billing.endpoints import router as billing
 from api.catalog.endpoints import router as catalogs
 from api.catalog.picture_endpoints import router as pictures
+from api.events.endpoints import router as events
+from api.events.redirect import router as clicks
 from api.kit.body_limit import BodyLimit, LimitOf
 from api.kit.idempotency import IdempotencyMiddleware
 from api.kit.sdk_delivery import ReadableAnswers, SdkFiles
@@ -20,6 +23,7 @@ from api.media.endpoints import router as media
 from api.media.tag_endpoints import router as tags
 from api.media.video_endpoints import router as videos
 from api.ports import Ports
+from api.reports.endpoints import router as reports
 from api.search.endpoints import router as search
 from api.settings import REPO_ROOT, Settings
 from api.sites.endpoints import router as sites
@@ -28,7 +32,22 @@ from api.vision.endpoints import router as vision
 log = logging.getLogger(__name__)
 MAX_BODY = 1024**2
 SDK_CALLS = ("/v1/tags", "/v1/events")
-ROUTERS: Sequence[APIRouter] = (accounts, sites, catalogs, pictures, search, vision, media, tags, videos, ads)
+ROUTERS: Sequence[APIRouter] = (
+    accounts,
+    sites,
+    catalogs,
+    pictures,
+    vision,
+    search,
+    media,
+    tags,
+    videos,
+    ads,
+    events,
+    clicks,
+    reports,
+    billing,
+)
 
 
 def create_app(ports: Ports) -> FastAPI:

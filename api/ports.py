@@ -13,6 +13,8 @@ from api.ads.spending import Spending
 from api.billing.limits import UsageGate
 from api.billing.opening import open_limits, open_payments
 from api.billing.payments import PaymentProvider
+from api.catalog.directory import CatalogAcrossTenants
+from api.catalog.pictures import ProductPictures
 from api.events.log import EventLog
 from api.events.meter import Meter
 from api.events.service import Collector
@@ -20,8 +22,6 @@ from api.events.spool import Spool
 from api.events.store import EventStore
 from api.events.store_chdb import ChdbEventStore
 from api.events.tokens import TokenSealer
-from api.catalog.directory import CatalogAcrossTenants
-from api.catalog.pictures import ProductPictures
 from api.kit.blobs import BlobStore, FolderBlobs
 from api.kit.clock import Clock, SystemClock
 from api.kit.db import Database
@@ -129,7 +129,8 @@ def open_ports(settings: Settings, queue: TaskQueue, clock: Clock | None = None)
     return ports
 
 
-def _ports(request: Request) -> Ports:
+async def _ports(request: Request) -> Ports:
+    # async: FastAPI would send a plain function through the thread pool on every call
     ports: Ports = request.app.state.ports
     return ports
 

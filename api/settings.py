@@ -29,7 +29,7 @@ class QueueSettings(BaseModel):
     """The Celery broker; `memory://` means a worker thread in this process."""
 
     broker_url: str = "memory://"
-    threads: int = Field(default=2, ge=1, le=64)
+    threads: int = Field(default=4, ge=1, le=64)  # an import holds one to its end
 
 
 class EventSettings(BaseModel):

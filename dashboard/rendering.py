@@ -7,7 +7,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 
-from dashboard.security import CONTENT_SECURITY_POLICY
+from dashboard.security import CONTENT_SECURITY_POLICY, WITH_FOREIGN_MEDIA
 
 HERE = Path(__file__).resolve().parent
 MICROS = 1_000_000
@@ -38,7 +38,11 @@ def count(number: int) -> str:
 templates.env.filters.update(money=money, percent=percent, count=count)
 
 
-def render(request: Request, template: str, status_code: int = 200, **context: Any) -> HTMLResponse:
-    """A page. Signed-in pages pass `viewer`; they are never kept by caches."""
+def render(
+    request: Request, template: str, status_code: int = 200, *, foreign_media: bool = False, **context: Any
+) -> HTMLResponse:
+    """A page. Signed-in pages pass `viewer`; they are never kept by caches. `foreign_media`: it shows a publisher's."""
     headers = {**HEADERS, **({"Cache-Control": "no-store"} if "viewer" in context else {})}
+    if foreign_media:
+        headers["Content-Security-Policy"] = WITH_FOREIGN_MEDIA
     return templates.TemplateResponse(request, template, context, status_code=status_code, headers=headers)

@@ -19,6 +19,10 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "media-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+# a publisher's own pictures and films, shown with their tags, come from the publisher's hosts
+WITH_FOREIGN_MEDIA = CONTENT_SECURITY_POLICY.replace("blob:;", "blob: http: https:;").replace(
+    "media-src 'self'", "media-src 'self' http: https:"
+)
 HOME_OF = {kind: f"/{kind.value}" for kind in TenantKind}
 
 

@@ -1,5 +1,6 @@
 """The rules of money as others ask for them: usage, invoices, closing hours, telling the provider, quotas."""
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -20,11 +21,13 @@ from api.billing.repository import BillingRepository, QuotasAcrossTenants
 from api.billing.schemas import GroupBy, QuotaRead, UsageAmount, UsageRead, UsageRow, UsageTotals
 from api.billing.sources import EventStoreCounts
 from api.billing.webhooks import WebhookInbox
-from api.errors import NotFound
+from api.errors import NotFound, Unavailable
 from api.kit.paging import Cursor
 
 if TYPE_CHECKING:
     from api.ports import Ports
+
+log = logging.getLogger(__name__)
 
 
 class BillingService:
@@ -120,7 +123,10 @@ def hours_due(ports: "Ports") -> bool:
 
 
 def allowance(ports: "Ports", tenant_id: str) -> Allowance:
-    """A tenant's terms and the units it has used this month, out of the ledger and, for open hours, the event store."""
+    """A tenant's terms and the units it has used this month, out of the ledger and, for open hours, the event store.
+
+    While the event store is away, the ledger alone is counted: paid calls must not stop because reports do.
+    """
     now = ports.clock.now()
     start, end = bounds_of(period_of(now))
     with ports.database.read() as session:
@@ -128,7 +134,10 @@ def allowance(ports: "Ports", tenant_id: str) -> Allowance:
         terms = terms_of(BillingRepository(session, tenant_id).terms())
         used = QuotasAcrossTenants(session).used(start, end, tenant_id).get(tenant_id, 0)
     open_from = max(start, closed_until or start)
-    used += sum(quantity for _, _, quantity in _open_usage(ports, tenant_id, open_from, end))
+    try:
+        used += sum(quantity for _, _, quantity in _open_usage(ports, tenant_id, open_from, end))
+    except Unavailable:
+        log.warning("the quota of %s is counted without its open hours", tenant_id)
     return Allowance(terms, period_of(now), used)
 
 

@@ -102,22 +102,20 @@ class ImportsAcrossTenants:
     def catalogs_with_pending(self, limit: int) -> Sequence[str]:
         """Catalogs with products to look at and no import that will do it."""
         busy = select(Import.catalog_id).where(col(Import.state).in_(("queued", "running")))
-        query = (
-            select(Product.catalog_id)
-            .join(Catalog, col(Catalog.id) == Product.catalog_id)
-            .where(Product.index_state == "pending", col(Product.deleted_at).is_(None))
-            .where(col(Product.catalog_id).not_in(busy), col(Catalog.deleted_at).is_(None))
+        waits = select(Product.id).where(
+            Product.catalog_id == Catalog.id, Product.index_state == "pending", col(Product.deleted_at).is_(None)
         )
-        return self.session.exec(query.distinct().limit(limit)).all()
+        # one look into the index of (catalog, state) for each catalog, however many products it has
+        query = select(Catalog.id).where(
+            waits.exists(), col(Catalog.deleted_at).is_(None), col(Catalog.id).not_in(busy)
+        )
+        return self.session.exec(query.limit(limit)).all()
 
     def deleted_catalogs_with_products(self, limit: int) -> Sequence[str]:
         """Catalogs that were deleted and still hold products."""
-        query = (
-            select(Catalog.id)
-            .join(Product, col(Product.catalog_id) == Catalog.id)
-            .where(col(Catalog.deleted_at).is_not(None))
-        )
-        return self.session.exec(query.distinct().limit(limit)).all()
+        held = select(Product.id).where(Product.catalog_id == Catalog.id)
+        query = select(Catalog.id).where(col(Catalog.deleted_at).is_not(None), held.exists())
+        return self.session.exec(query.limit(limit)).all()
 
 
 def _idle(now: datetime) -> Any:

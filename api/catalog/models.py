@@ -29,7 +29,7 @@ class Product(SQLModel, table=True):
     __tablename__ = "products"
     __table_args__ = (
         UniqueConstraint("catalog_id", "external_id"),
-        Index("ix_products_index_state", "index_state", "catalog_id"),
+        Index("ix_products_index_state", "catalog_id", "index_state"),
         Index("ix_products_tenant", "tenant_id", "id"),
     )
 

@@ -7,18 +7,16 @@ from http import HTTPStatus
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from api.errors import ApiError, BadRequest, TooLarge, Unprocessable, UnsupportedMedia
-from api.events.redirect import router as redirect
 from api.events.service import visit
-from api.ports import PortsDep
+from api.ports import Ports
 from api.sites.service import SiteDirectory, SiteView
 
 router = APIRouter(tags=["events"])
-router.include_router(redirect)
 
 BODY_TIMEOUT_S = 20.0
-DRAIN_BYTES = 32 * 1024**2  # a page that sent too much hears so only if its body is read to the end
 _CONTENT_TYPES = ("text/plain", "application/json")
 _FIELD = re.compile(r" - at `\$\.?([^`]*)`")
 
@@ -76,11 +74,12 @@ _ANSWER_SCHEMA = {
         "responses": {"202": {"description": "Durable.", "content": {"application/json": {"schema": _ANSWER_SCHEMA}}}},
     },
 )
-async def post_events(request: Request, ports: PortsDep) -> Response:
+async def post_events(request: Request) -> Response:
     """Take a batch of events. The 202 comes once they are durable; a replay never counts twice."""
-    who = visit(request.headers, ports.clock.now())
+    ports: Ports = request.app.state.ports  # not as a dependency: those take a thread each
     origin = request.headers.get("origin")
     batch = _parsed(await _body(request, ports.settings.events.max_body_bytes), ports.settings.events.max_events)
+    who = visit(request.headers, ports.clock.now())  # after the body: a slow sender is not an early one
     site = await _site(ports.sites, batch.key, origin)
     headers = {
         "Access-Control-Allow-Origin": origin or "",
@@ -109,7 +108,8 @@ async def preflight(request: Request) -> Response:
 
 
 async def _body(request: Request, limit: int) -> bytes:
-    """The body, never more than `limit` of it in memory; what is beyond is read and thrown away, up to a bound."""
+    """The body, never more than `limit` of it in memory. A little more is read, so that its sender hears of the 413;
+    a lot more is cut off before it gets here (kit.body_limit)."""
     kind = request.headers.get("content-type", "text/plain").partition(";")[0].strip().lower()
     if kind not in _CONTENT_TYPES:
         raise UnsupportedMedia("Send text/plain or application/json.", pointer="@Content-Type")
@@ -122,10 +122,10 @@ async def _body(request: Request, limit: int) -> bytes:
                     parts.append(part)
                 else:
                     parts.clear()
-                if size > DRAIN_BYTES:
-                    break
     except TimeoutError as error:
         raise BadRequest("The body did not arrive in time.", pointer="#") from error
+    except ClientDisconnect as error:
+        raise BadRequest("The body ended early.", pointer="#") from error
     if size > limit:
         raise TooLarge(f"The body has more than {limit} bytes; send fewer events at a time.", pointer="#")
     return b"".join(parts)

@@ -10,19 +10,21 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.errors import ApiError, NotFound
 from api.events.client_event import ID
-from api.events.service import visit
+from api.events.service import Visit, visit
 from api.events.tokens import TagClaims, TokenExpired, TokenForged
-from api.ports import Ports, PortsDep
+from api.ports import Ports
 
 log = logging.getLogger(__name__)
-router = APIRouter()
+router = APIRouter(tags=["events"])
 COUNT_WITHIN_S = 0.5  # a slow disk delays a shopper no longer than this; the append goes on behind
 _counting: set[asyncio.Task[None]] = set()
 
 
-@router.api_route("/c/{token}", methods=["GET", "HEAD"], status_code=302, response_class=Response)
-async def click_through(token: str, request: Request, ports: PortsDep, e: str = "") -> Response:
+@router.head("/c/{token}", include_in_schema=False, status_code=302, response_class=Response)
+@router.get("/c/{token}", status_code=302, response_class=Response)
+async def click_through(token: str, request: Request, e: str = "") -> Response:
     """Redirect to the product of a tag and count the click; `e` is the id of the same click's event."""
+    ports: Ports = request.app.state.ports
     who = visit(request.headers, ports.clock.now())
     try:
         claims, counts = ports.sealer.open(token, who.received_at), True
@@ -33,7 +35,7 @@ async def click_through(token: str, request: Request, ports: PortsDep, e: str = 
     target = await _target(ports, claims)
     if counts and not who.prefetch and _is_navigation(request):
         event_id = e if ID.fullmatch(e) else f"c_{secrets.token_hex(12)}"
-        await _within(COUNT_WITHIN_S, asyncio.create_task(_count(ports, token, event_id, request)))
+        await _within(COUNT_WITHIN_S, asyncio.create_task(_count(ports, token, event_id, who)))
     headers = {
         "Location": target,
         "Cache-Control": "no-store",
@@ -43,10 +45,10 @@ async def click_through(token: str, request: Request, ports: PortsDep, e: str = 
     return Response(status_code=302, headers=headers)
 
 
-async def _count(ports: Ports, token: str, event_id: str, request: Request) -> None:
+async def _count(ports: Ports, token: str, event_id: str, who: Visit) -> None:
     try:
-        await ports.collector.click(token, event_id, visit(request.headers, ports.clock.now()))
-    except (ApiError, TokenExpired):
+        await ports.collector.click(token, event_id, who)
+    except ApiError:
         log.warning("a click was redirected but not counted", exc_info=True)
 
 

@@ -46,6 +46,8 @@ class Spool:
             # microseconds of the day of birth: a log made anew never reuses offsets that the store already knows
             self._bases.append(max(time.time_ns() // 1000, self._committed.offset))
             os.close(segments.create(folder, self._bases[0]))
+        if self._committed.offset < self._bases[0]:
+            self._committed = Committed(self._bases[0], self._committed.note)
         self._end = segments.cut_torn_tail(folder, self._bases[-1])
         self._descriptor = segments.create(folder, self._bases[-1])
         self._problem: str | None = None
@@ -59,6 +61,7 @@ class Spool:
         """See EventLog."""
         data = b"".join([segments.frame(record) for record in records])
         done: Future[None] = Future()
+        done.set_running_or_notify_cancel()  # a caller that goes away must not take the writer's result with it
         with self._guard:
             self._refuse_when_troubled(len(data))
             self._pending += len(data)
@@ -163,7 +166,7 @@ class Spool:
                     self._start_segment()
                 _write_all(self._descriptor, data)
                 os.fdatasync(self._descriptor)
-            except OSError as trouble:
+            except Exception as trouble:  # noqa: BLE001 - whatever it is, this group is not durable and is told so
                 self._fail(trouble)
         if self._problem is not None:
             error = LogUnavailable(self._problem)
@@ -176,9 +179,9 @@ class Spool:
             else:
                 item.done.set_result(None)
 
-    def _fail(self, trouble: OSError) -> None:
+    def _fail(self, trouble: Exception) -> None:
         log.error("spool cannot write: %s", trouble)
-        self._problem = f"the event spool cannot write: {trouble.strerror or trouble}"
+        self._problem = f"the event spool cannot write: {trouble}"
 
     def _recover(self) -> None:
         """After a failed write the segment is never written again: what of it reached the disk is unknown."""

@@ -1,4 +1,4 @@
-"""What the publisher script needs of HTTP: its modules readable from every page, and answers that pages can read too."""
+"""What the publisher script needs of HTTP: modules that any page may import, and answers that any page may read."""
 
 from collections.abc import Collection
 

@@ -2,6 +2,7 @@
 than no tag."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from api.search.match import Match
 from api.search.outfits import Slot, slot_of
 from api.search.service import Finder
 
+ANYTHING = "product"  # the detector's label for what has no other
 NEIGHBOURS = 24  # looked at a vector
 KEPT = 8  # stored a tag: more than is shown, because block lists and unlisting take some away later
 SLOT_OF_LABEL = {
@@ -35,6 +37,14 @@ BLURRED_PENALTY = 0.04  # of cosine similarity
 UNCONFIRMED_PENALTY = 0.05
 # a product must be near in at least this share of a track's vectors to be what the track shows
 SUPPORT = 0.5
+
+
+@lru_cache(maxsize=10_000)
+def shown_label(label: str, category: str | None) -> str:
+    """What a tag is called beside its product: a detector that knows garments best calls a planter pants, and the
+    product that was found for it knows better."""
+    contradicted = label in SLOT_OF_LABEL and bool(category) and slot_of(category or "") is None
+    return ANYTHING if contradicted else label
 
 
 class Matcher:

@@ -12,6 +12,7 @@ from api.ads.auction import Auction, Contender, Offer
 from api.events.tokens import TagClaims, TokenSealer
 from api.kit.clock import Clock
 from api.media.controls import Rules, rules_of
+from api.media.matching import shown_label
 from api.media.memory import MediaMemory, Unknown
 from api.media.models import MediaKind, MediaState
 from api.media.shelf import Shelf, Shelved
@@ -155,7 +156,7 @@ class TagServer:
 def _drawn(tag: TagView, kind: MediaKind, products: list[dict[str, Any]], token: str, offer: Offer) -> dict[str, Any]:
     drawn: dict[str, Any] = {
         "id": tag.id,
-        "label": tag.label,
+        "label": tag.label if tag.renamed else shown_label(tag.label, products[0]["category"]),
         "box": tag.box,
         "products": products,
         "token": token,

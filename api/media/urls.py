@@ -14,7 +14,7 @@ class BadUrl(Exception):
 
 @dataclass(frozen=True)
 class MediaUrl:
-    """A normalised address; `port` is always stated."""
+    """A normalised address; `host` is as a site lists it (IPv6 in brackets), `port` is always stated."""
 
     text: str
     host: str
@@ -50,4 +50,4 @@ def normalise(url: str) -> MediaUrl:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     shown = "" if port in {None, DEFAULT_PORTS[parts.scheme]} else f":{port}"
     text = urlunsplit((parts.scheme, f"{host}{shown}", parts.path or "/", parts.query, ""))
-    return MediaUrl(text, parts.hostname, port or DEFAULT_PORTS[parts.scheme])
+    return MediaUrl(text, host, port or DEFAULT_PORTS[parts.scheme])

@@ -7,6 +7,7 @@ from sqlmodel import Session
 
 from api.errors import NotFound, TooManyRequests
 from api.kit.ids import new_id
+from api.media.matching import shown_label
 from api.media.models import Media, MediaKind, Tag, TagState
 from api.media.repository import MediaRepository
 from api.media.schemas import BoxRead, TagProduct, TimedTag, TimedTags, VideoCounts, VideoRead
@@ -83,9 +84,15 @@ def _timed(tag: Tag, products: list[TagProduct]) -> TimedTag:
     start, end = tag.from_ms or 0, tag.to_ms or 0
     track = tag.track if tag.track and tag.edited_box is None else [[start, box["x"], box["y"], box["w"], box["h"]]]
     return TimedTag(
-        id=tag.id, label=tag.edited_label or tag.label, score=tag.score, box=BoxRead(**box), from_ms=start, to_ms=end,
-        track=track, products=products,
-    )  # fmt: skip
+        id=tag.id,
+        label=tag.edited_label or shown_label(tag.label, products[0].category if products else None),
+        score=tag.score,
+        box=BoxRead(**box),
+        from_ms=start,
+        to_ms=end,
+        track=track,
+        products=products,
+    )
 
 
 def _meets(tag: Tag, from_ms: int | None, to_ms: int | None) -> bool:

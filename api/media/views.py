@@ -20,6 +20,7 @@ class TagView:
 
     id: str
     label: str
+    renamed: bool
     box: dict[str, float]
     approved: bool
     candidates: tuple[Candidate, ...]
@@ -66,6 +67,7 @@ def _tag_view(tag: Tag) -> TagView:
     return TagView(
         tag.id,
         tag.edited_label or tag.label,
+        tag.edited_label is not None,
         box_of(tag),
         tag.state is TagState.approved,
         candidates_of(tag),

@@ -4,6 +4,7 @@ The zone lives here alone: the store only ever compares integers, so every store
 Roll-ups are by quarters of an hour because zones are (+5:30, +5:45).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -21,7 +22,7 @@ Unit = Literal["hour", "day"]
 
 @dataclass(frozen=True)
 class Period:
-    """`start` inclusive, `end` exclusive, UTC seconds, both on a quarter of an hour."""
+    """`start` inclusive, `end` exclusive, UTC seconds; parts of a second are rounded up."""
 
     start: int
     end: int
@@ -73,10 +74,7 @@ def _instant(text: str, zone: ZoneInfo, pointer: str) -> int:
     if at.tzinfo is None:
         raise Unprocessable("A time needs an offset or Z; write + as %2B in a query.", pointer=pointer)
     _check_range(at.date(), pointer)
-    seconds = int(at.timestamp())
-    if seconds % QUARTER_S or at.microsecond:
-        raise Unprocessable("Times must lie on a quarter of an hour: events are counted by quarters.", pointer=pointer)
-    return seconds
+    return math.ceil(at.timestamp())
 
 
 def _check_range(day: date, pointer: str) -> None:

@@ -1,11 +1,11 @@
 """The event store's queries behind reports: small frozen objects, none of which can be built without its scope."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from api.reports.dimensions import OFFER_LEVEL, Grouping
-from api.reports.periods import Period
+from api.reports.periods import QUARTER_S, Period
 
 Traffic = Literal["net", "gross"]
 Bound = dict[str, str | int]
@@ -33,12 +33,12 @@ class Where:
     end: int
     filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def sql(self, time_column: str) -> tuple[str, Bound]:
-        """Column names come from dimensions.DIMENSIONS, values are bound."""
-        bound: Bound = {"start": self.start, "end": self.end}
+    def sql(self, time_column: str, part: int = 0) -> tuple[str, Bound]:
+        """Column names come from dimensions.DIMENSIONS, values are bound; `part` keeps several ranges' names apart."""
+        bound: Bound = {f"start{part}": self.start, f"end{part}": self.end}
         parts = [
-            f"{time_column} >= toDateTime({{start:Int64}}, 'UTC')",
-            f"{time_column} < toDateTime({{end:Int64}}, 'UTC')",
+            f"{time_column} >= toDateTime({{start{part}:Int64}}, 'UTC')",
+            f"{time_column} < toDateTime({{end{part}:Int64}}, 'UTC')",
         ]
         if self.scope.column is not None:
             parts.append(f"{self.scope.column} = {{tenant:String}}")
@@ -48,6 +48,48 @@ class Where:
             parts.append(f"{column} IN ({', '.join(f'{{{name}:String}}' for name in names)})")
             bound.update(zip(names, values, strict=True))
         return " AND ".join(parts), bound
+
+
+def counted(where: Where) -> tuple[str, Bound]:
+    """What reports add up: whole quarters of an hour out of the roll-up, and where the range begins or ends inside a
+    quarter, that part out of the de-duplicated events themselves."""
+    first, last = -(-where.start // QUARTER_S) * QUARTER_S, where.end // QUARTER_S * QUARTER_S
+    if first >= last:
+        ranges = [(_EVENTS, "at", where.start, where.end)]
+    else:
+        ranges = [
+            (_ROLLED, "bucket", first, last),
+            (_EVENTS, "at", where.start, first),
+            (_EVENTS, "at", last, where.end),
+        ]
+    texts, bound = [], Bound()
+    for part, (select, time_column, start, end) in enumerate(ranges):
+        if start < end:
+            condition, values = replace(where, start=start, end=end).sql(time_column, part)
+            texts.append(f"{select} WHERE {condition}")
+            bound |= values
+    return f"({' UNION ALL '.join(texts)})", bound
+
+
+_KEYS = (
+    "brand_id, site_id, product_id, media_id, media_kind, tag_id, campaign_id, creative_id, arm, currency, type, flag, "
+    "publisher_id"
+)
+_MEDIA = (
+    "gross_media",
+    "gross_media_brand",
+    "gross_media_product",
+    "net_media",
+    "net_media_brand",
+    "net_media_product",
+)
+_ROLLED = f"SELECT {_KEYS}, bucket, events, spend_micros, {', '.join(_MEDIA)} FROM rollup_15m FINAL"  # noqa: S608 - ours
+_EVENTS = (
+    f"SELECT {_KEYS}, toDateTime(intDiv(toUInt32(at), {QUARTER_S}) * {QUARTER_S}, 'UTC') AS bucket, "  # noqa: S608 - ours
+    "toUInt64(1) AS events, spend_micros, "
+    + ", ".join(f"toUInt64(bitAnd(bitShiftRight(media_firsts, {bit}), 1)) AS {name}" for bit, name in enumerate(_MEDIA))
+    + " FROM events"
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +104,7 @@ class CtrQuery:
 
     def sql(self) -> tuple[str, Bound]:
         """The statement and its bound values."""
-        condition, bound = self.where.sql("bucket")
+        source, bound = counted(self.where)
         keys = [f"{self._boundary()} AS period_start"] if self.grouping.period else []
         keys += self.grouping.columns
         names = ["period_start"] * bool(self.grouping.period) + list(self.grouping.columns)
@@ -76,7 +118,7 @@ SELECT {"".join(f"{key}, " for key in keys)}
        sumIf(events, type = 'click' AND {net}) AS clicks,
        sum(spend_micros) AS spend,
        minIf(currency, spend_micros > 0) AS lowest_currency, maxIf(currency, spend_micros > 0) AS highest_currency
-FROM rollup_15m FINAL WHERE {condition} {grouped} LIMIT {int(self.limit)}"""  # noqa: S608 - our names, bound values
+FROM {source} {grouped} LIMIT {int(self.limit)}"""  # noqa: S608 - our names, bound values
         return text, bound
 
     def _boundary(self) -> str:
@@ -99,9 +141,9 @@ class FlaggedQuery:
 
     def sql(self) -> tuple[str, Bound]:
         """The statement and its bound values."""
-        condition, bound = self.where.sql("bucket")
+        source, bound = counted(self.where)
         return (
-            f"SELECT flag, type, sum(events) AS events FROM rollup_15m FINAL WHERE {condition} AND flag != '' "  # noqa: S608
+            f"SELECT flag, type, sum(events) AS number FROM {source} WHERE flag != '' "  # noqa: S608
             "GROUP BY flag, type ORDER BY flag, type"
         ), bound
 
@@ -114,9 +156,9 @@ class SpendQuery:
 
     def sql(self) -> tuple[str, Bound]:
         """The statement and its bound values."""
-        condition, bound = self.where.sql("bucket")
+        source, bound = counted(self.where)
         return (
-            f"SELECT currency, sum(spend_micros) AS spend FROM rollup_15m FINAL WHERE {condition} "  # noqa: S608
+            f"SELECT currency, sum(spend_micros) AS spend FROM {source} "  # noqa: S608
             "GROUP BY currency HAVING spend > 0 ORDER BY currency"
         ), bound
 

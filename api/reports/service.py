@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from api.ports import Ports
 
 MAX_ROWS = 100_000
-# an event's time is at most 30 minutes (billable age) + 5 minutes (clock tolerance) before its receipt
-SETTLES_AFTER = timedelta(milliseconds=BILLABLE_MS) + timedelta(minutes=5)
+# an event's time is at most 30 minutes (billable age) + 5 minutes (clock tolerance) before its receipt, and between
+# its receipt and its place in the log lies less than a minute
+SETTLES_AFTER = timedelta(milliseconds=BILLABLE_MS) + timedelta(minutes=5 + 1)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class ReportService:
     def _totals(self, counts: dict[str, Any], where: Where) -> CtrTotals:
         flagged: dict[str, dict[str, int]] = {}
         for row in self._rows(FlaggedQuery(where)):
-            flagged.setdefault(row["flag"], {})[row["type"]] = row["events"]
+            flagged.setdefault(row["flag"], {})[row["type"]] = row["number"]
         return CtrTotals(
             **_measures(counts),
             spend={row["currency"]: row["spend"] for row in self._rows(SpendQuery(where))},
@@ -131,10 +132,10 @@ def settled_until(ports: "Ports") -> datetime:
     now, end = ports.clock.now(), ports.event_log.end()
     committed = ports.event_log.committed()
     if committed.offset >= end:
-        return now - SETTLES_AFTER - timedelta(seconds=1)
+        return now - SETTLES_AFTER
     note = msgspec.json.decode(committed.note) if committed.note else {}
     received = datetime.fromtimestamp(int(note.get("received_until_ms", 0)) / 1000, UTC)
-    return received - SETTLES_AFTER - timedelta(seconds=1)
+    return received - SETTLES_AFTER
 
 
 def scope_of(principal: Principal) -> Scope:

@@ -9,24 +9,14 @@ from api.accounts.auth import Principal
 from api.accounts.scopes import Scope
 from api.billing.limits import limited
 from api.billing.models import EntryKind
-from api.errors import Unprocessable
 from api.events.records import UsageKind
 from api.kit.ids import new_id
 from api.ports import Ports, PortsDep
 from api.search.match import Match
-from api.search.schemas import (
-    MOST_OBJECTS,
-    FilterQuery,
-    MatchesAnswer,
-    MatchRead,
-    ObjectRead,
-    SearchAnswer,
-    SearchQuery,
-)
+from api.search.picture_search import catalogs_asked_for, search_picture
+from api.search.schemas import FilterQuery, MatchesAnswer, MatchRead, SearchAnswer, SearchQuery
 from api.vision.errors import PictureError
 from api.vision.intake import BODY_DESCRIPTION, picture_bytes, refusal
-from api.vision.picture import WHOLE, Picture
-from api.vision.schemas import BoxRead
 
 router = APIRouter(prefix="/v1", tags=["search"])
 Caller = Annotated[Principal, Depends(limited(Scope.search, EntryKind.search))]
@@ -42,13 +32,8 @@ async def search(
     """Products of your own and of listed catalogs that look like what is on the picture."""
     data, pointer = await picture_bytes(request, ports.fetcher, ports.eyes, ports.settings.fetch.max_picture_bytes)
 
-    def look() -> SearchAnswer:
-        catalog_ids = _scope(ports.catalogs.searchable_catalog_ids(caller.tenant_id), options)
-        objects = _objects(ports, ports.eyes.decode(data), options, catalog_ids)
-        return SearchAnswer(query_id=new_id("qry"), objects=objects)
-
     try:
-        answer = await ports.eyes.work.run(look)
+        answer = await ports.eyes.work.run(lambda: search_picture(ports, caller.tenant_id, data, options))
     except PictureError as error:
         raise refusal(error, pointer) from error
     ports.meter.record(caller.tenant_id, "search", query_id=answer.query_id)
@@ -81,33 +66,10 @@ async def _neighbours(
 ) -> MatchesAnswer:
     def look() -> MatchesAnswer:
         visible = ports.catalogs.searchable_catalog_ids(caller.tenant_id)
-        scope = _scope(visible, options)
+        scope = catalogs_asked_for(visible, options)
         found = find(product_id, visible=visible, catalog_ids=scope, k=options.limit, **options.filters())
         return MatchesAnswer(matches=[MatchRead.of(match) for match in found])
 
     answer = await ports.eyes.work.run(look)
     ports.meter.record(caller.tenant_id, kind, query_id=new_id("qry"))
     return answer
-
-
-def _scope(visible: frozenset[str], options: FilterQuery) -> frozenset[str]:
-    """The catalogs to search: those asked for, else all the caller may see."""
-    asked = frozenset(options.catalog_ids)
-    if foreign := sorted(asked - visible):
-        detail = f"{foreign[0]} is neither one of your catalogs nor a listed one."
-        raise Unprocessable(detail, pointer="?catalog_ids", code="catalog_not_found")
-    return asked or visible
-
-
-def _objects(ports: Ports, picture: Picture, options: SearchQuery, catalog_ids: frozenset[str]) -> list[ObjectRead]:
-    place = options.place()
-    found = ports.eyes.detect(picture, options.min_score, MOST_OBJECTS) if place is None else []
-    # A studio picture may show nothing that the detector knows: then the whole of it is searched for.
-    boxes = [item.box for item in found] or [place or WHOLE]
-    vectors = ports.eyes.embed(picture, boxes)
-    lines = ports.finder.match(vectors, catalog_ids=catalog_ids, k=options.limit, **options.filters())
-    seen: list[tuple[str | None, float | None]] = [(item.label, item.score) for item in found]
-    return [
-        ObjectRead(label=label, score=score, box=BoxRead.of(box), matches=[MatchRead.of(match) for match in line])
-        for (label, score), box, line in zip(seen or [(None, None)], boxes, lines, strict=True)
-    ]

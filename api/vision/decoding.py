@@ -137,8 +137,8 @@ class Decoders:
         raise PictureError(fault.reason, fault.code)
 
     def close(self) -> None:
-        for _ in range(self._settings.decoders):
-            child = self._slots.get()
+        # all of them first: the queue would hand out again what was just put back
+        for child in [self._slots.get() for _ in range(self._settings.decoders)]:
             if child is not None:
                 child.end()
             self._slots.put(None)

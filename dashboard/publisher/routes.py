@@ -59,7 +59,14 @@ def media(
     rows = _media(session, ports, who).page(None, status, Cursor(cursor.after, MEDIA))
     page = page_of(rows, MEDIA, lambda row: row.id)
     return render(
-        request, "publisher/media.html", viewer=who, page="media", media=page, status=status, statuses=list(MediaStatus)
+        request,
+        "publisher/media.html",
+        foreign_media=True,
+        viewer=who,
+        page="media",
+        media=page,
+        status=status,
+        statuses=list(MediaStatus),
     )
 
 

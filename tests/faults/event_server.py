@@ -11,9 +11,9 @@ import uvicorn
 from sqlmodel import SQLModel
 
 from api.kit import tables  # noqa: F401 - fills the metadata
+from api.main import create_app
 from api.ports import open_ports
 from api.settings import Settings
-from tests.api.events.shop_page import event_app
 from workers.sink import Sink
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     stop = threading.Event()
     sink = threading.Thread(target=Sink.of(ports).run, args=(stop,))
     sink.start()
-    config = uvicorn.Config(event_app(ports), host="127.0.0.1", port=int(sys.argv[2]), log_level="warning")
+    config = uvicorn.Config(create_app(ports), host="127.0.0.1", port=int(sys.argv[2]), log_level="warning")
     Announcing(config).run()
     stop.set()
     sink.join()

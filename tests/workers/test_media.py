@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from api.kit.clock import FixedClock
@@ -29,6 +31,11 @@ def settings(tmp_path: Path, web: Web) -> Settings:
 @pytest.fixture
 def world(client, ports, queue, web: Web, account) -> World:
     return open_world(client, ports, queue, web, account)
+
+
+def blank_picture() -> bytes:
+    """A grey wall."""
+    return cv2.imencode(".png", np.full((300, 300, 3), 128, np.uint8))[1].tobytes()
 
 
 def catalog_of(world: World, photo: bytes) -> list[str]:
@@ -92,6 +99,28 @@ def test_matching_again_keeps_what_the_publisher_decided(world: World, shared_da
     tasks.rematch(world.ports, row.id)
     assert {tag.id: tag.label for tag in world.rows()} == before
     assert {(tag.state.value, tag.edited_label) for tag in world.rows()} == {("approved", "mine")}
+
+
+def test_looking_again_at_the_same_photo_keeps_every_tag(world: World, shared_data: Path) -> None:
+    photo = street_photo(shared_data, 5)
+    catalog_of(world, photo)
+    row = looked_at(world, "/a.jpg", photo)
+    before = {tag.id: tag.matches for tag in world.rows()}
+    world.client.post(f"/v1/media/{row.id}/analyse", headers=world.publisher.auth)
+    assert world.work() == 1
+    assert {tag.id: tag.matches for tag in world.rows()} == before
+
+
+def test_what_a_publisher_edited_stays_although_it_is_seen_no_more(world: World, shared_data: Path) -> None:
+    row = looked_at(world, "/a.jpg", street_photo(shared_data, 5))
+    edited, *others = [tag.id for tag in world.rows()]
+    assert others
+    body = {"state": "hidden"}
+    assert world.client.patch(f"/v1/tags/{edited}", json=body, headers=world.publisher.auth).status_code == 200
+    world.put("/a.jpg", blank_picture())
+    world.client.post(f"/v1/media/{row.id}/analyse", headers=world.publisher.auth)
+    world.work()
+    assert [tag.id for tag in world.rows()] == [edited]
 
 
 def test_tags_of_things_that_are_gone_go_too(world: World, shared_data: Path) -> None:
@@ -191,6 +220,21 @@ def test_work_of_a_killed_worker_is_taken_over_and_stored_once(
     assert analyses.finish(lost, [], Facts()) is False
     analyses.fail(lost, "late", retryable=False)
     assert (world.row(url).state, {tag.id for tag in world.rows()}) == (MediaState.ready, tags)
+
+
+def test_of_two_workers_that_hold_one_picture_only_the_later_stores(world: World, clock: FixedClock) -> None:
+    url = world.put("/a.jpg", b"x")
+    world.media(url)
+    analyses = analyses_of(world.ports)
+    slow = analyses.claim(world.row(url).id)
+    clock.advance(LEASE + timedelta(seconds=1))
+    later = analyses.claim(world.row(url).id)
+    assert slow is not None
+    assert later is not None
+    assert analyses.finish(slow, [], Facts(width=1, height=1)) is False
+    assert analyses.progress(slow, 0.9, 9) is False
+    assert analyses.finish(later, [], Facts(width=2, height=2)) is True
+    assert (world.row(url).width, world.row(url).state) == (2, MediaState.none)
 
 
 def test_a_picture_that_kills_its_workers_is_given_up(world: World, clock: FixedClock) -> None:

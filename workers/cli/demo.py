@@ -30,6 +30,8 @@ def demo(
     """Run everything in one process: two publishers, two brands, a developer, and live traffic."""
     out = _stdout_for_the_line_alone()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    # kombu says at each connection that the in-memory broker has no host name
+    logging.getLogger("kombu.connection").setLevel(logging.ERROR)
     for noisy in ("httpx2", "httpcore2", "celery", "kombu", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:

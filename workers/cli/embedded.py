@@ -48,6 +48,7 @@ class EmbeddedHouse:
         database.close()
         load_tasks()
         self.ports = open_ports(settings, celery_app.configure(settings))
+        self.ports.eyes.load()
         rebuilt = rebuild_index(
             self.ports.database, self.ports.index, self.ports.eyes.embedder_version, self.ports.eyes.dim
         )

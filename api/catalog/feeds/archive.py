@@ -2,6 +2,7 @@
 anywhere; sizes, counts and ratios are bounded before and while reading."""
 
 import io
+import lzma
 import posixpath
 import stat
 import struct
@@ -22,6 +23,8 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif", ".bmp", ".tif", 
 _END = struct.Struct("<4s4H2LH")
 _END64 = struct.Struct("<4sQ2H2L4Q")
 _ENCRYPTED = 0x1
+# what zipfile and the decompressors raise for made-up offsets, sizes and streams
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError, struct.error)
 
 
 class PictureMissing(Exception):
@@ -55,10 +58,11 @@ class FeedArchive:
         if problem := _problem(info, max_bytes):
             raise FeedUnreadable(f"{name[:100]} in the ZIP {problem}")
         try:
-            with self._zip.open(info) as stream:
-                yield io.BufferedReader(_ReadErrors(stream))
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+            stream = self._zip.open(info)
+        except _DAMAGE as error:
             raise FeedUnreadable(f"{name[:100]} in the ZIP is damaged: {error}") from error
+        with stream:
+            yield io.BufferedReader(_ReadErrors(stream))
 
     def resolve(self, link: str) -> tuple[str, str]:
         """(entry name, fingerprint of its bytes) of a row's `image_link`; raises PictureMissing."""
@@ -82,7 +86,7 @@ class FeedArchive:
             raise PictureMissing(problem)
         try:
             return self._zip.read(info)
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        except _DAMAGE as error:
             raise PictureMissing("is damaged in the ZIP") from error
 
 
@@ -98,7 +102,7 @@ class _ReadErrors(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         try:
             data: bytes = self._stream.read(len(buffer))  # type: ignore[attr-defined]
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except _DAMAGE as error:
             raise FeedUnreadable(f"the file is damaged: {error}") from error
         buffer[: len(data)] = data
         return len(data)
@@ -109,10 +113,11 @@ def open_archive(path: Path) -> Iterator[FeedArchive]:
     """Open a ZIP after a look at how much directory it claims to have."""
     _check_directory(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            yield FeedArchive(archive)
-    except zipfile.BadZipFile as error:
+        archive = zipfile.ZipFile(path)
+    except _DAMAGE as error:
         raise FeedUnreadable(f"the ZIP is damaged: {error}") from error
+    with archive:
+        yield FeedArchive(archive)
 
 
 def _check_directory(path: Path) -> None:

@@ -126,6 +126,8 @@ def _open_plain(raw: BinaryIO, options: FeedOptions) -> Feed:
 
 def _open_delimited(start: str, text: FeedText, options: FeedOptions) -> Feed:
     lines = [line for line in start.splitlines() if line.strip()]
+    if not lines:
+        raise FeedUnreadable("the feed is empty")
     first = lines[1] if len(lines) > 1 and lines[0].lower().startswith("sep=") else lines[0]
     header = header_of(first)
     rows = read_delimited(text.lines())

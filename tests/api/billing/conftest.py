@@ -11,13 +11,16 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlmodel import SQLModel
 
 from api.billing.closing import LedgerCloser
 from api.billing.entries import BillableRow, UsageRow
 from api.billing.models import EntryKind
 from api.billing.stripe_payments import StripePayments
 from api.kit.clock import FixedClock
+from api.kit.db import Database
 from api.ports import Ports
+from api.settings import Settings
 
 SECRET = "whsec_test"
 
@@ -42,6 +45,23 @@ class WrittenCounts:
         self, brand: str, publisher: str, hour: datetime, micros: int, *, count: int = 1, kind: str = "cpc"
     ) -> None:
         self.spend.append(BillableRow(brand, publisher, "cmp_1", kind, "EUR", hour, count, micros))
+
+
+@dataclass
+class MoneyHouse:
+    """As much of the ports as the ledger needs: no models to load, no event store to open."""
+
+    settings: Settings
+    clock: FixedClock
+    database: Database
+
+
+@pytest.fixture
+def money_house(settings: Settings, clock: FixedClock) -> Iterator[MoneyHouse]:
+    house = MoneyHouse(settings, clock, Database(settings.database_url))
+    SQLModel.metadata.create_all(house.database.engine)
+    yield house
+    house.database.close()
 
 
 @pytest.fixture

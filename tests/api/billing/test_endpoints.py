@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from api.accounts.scopes import Scope
 from api.billing import service
 from api.billing.models import TenantBilling
+from api.events.store import StoreUnavailable
 from api.kit.clock import FixedClock
 from api.ports import Ports
 from workers.sink.pipeline import Sink
@@ -204,3 +205,16 @@ def test_a_refused_picture_costs_no_quota(client: TestClient, ports: Ports, acco
         answer = client.post("/v1/search", headers=mine.auth, files={"image": b"no picture"})
         assert answer.status_code in {400, 415, 422}, answer.text
         assert ports.limits.used(mine.tenant_id) == 0
+
+
+def test_without_the_event_store_paid_calls_go_on_and_usage_says_that_it_is_away(
+    client: TestClient, ports: Ports, account: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise StoreUnavailable("gone")
+
+    monkeypatch.setattr(ports.event_store, "select", away)
+    mine = account("developer")
+    assert client.get("/v1/usage", headers=mine.auth).status_code == 503
+    refused_for_the_picture = client.post("/v1/search", headers=mine.auth, files={"image": b"no picture"})
+    assert refused_for_the_picture.status_code in {400, 415, 422}

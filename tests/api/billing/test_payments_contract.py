@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,12 @@ from api.kit.clock import FixedClock
 from api.ports import Ports
 
 HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def ports(money_house: Any) -> Any:
+    """The ledger's own part of the house is enough here."""
+    return money_house
 
 
 @pytest.fixture(params=["ledger only", "stripe"])

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
+from api.main import create_app
 from api.ports import Ports
-from tests.api.events.shop_page import ShopPage, event_app
+from tests.api.events.shop_page import ShopPage
 
 
 @pytest.fixture
 def page(ports: Ports, account) -> Iterator[ShopPage]:
-    with TestClient(event_app(ports), raise_server_exceptions=False) as client:
+    with TestClient(create_app(ports), raise_server_exceptions=False) as client:
         yield ShopPage(client, ports, account("publisher"))

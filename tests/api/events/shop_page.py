@@ -5,27 +5,16 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from api.events.endpoints import router as events_router
 from api.events.tokens import TagClaims
 from api.kit.clock import rfc3339
-from api.main import create_app
 from api.ports import Ports
-from api.reports.endpoints import router as reports_router
 from workers.sink import Sink
 
 ORIGIN = "https://magazine.example"
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
 _ids = itertools.count()
-
-
-def event_app(ports: Ports) -> FastAPI:
-    app = create_app(ports)
-    app.include_router(events_router)
-    app.include_router(reports_router)
-    return app
 
 
 class ShopPage:

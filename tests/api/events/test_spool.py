@@ -162,3 +162,12 @@ def test_a_log_made_anew_never_reuses_offsets(tmp_path: Path) -> None:
     log = opened(tmp_path)
     assert log.end() >= end
     log.close()
+
+
+def test_a_caller_that_gives_up_does_not_stop_the_writer(tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    given_up = log.append([b"one"])
+    given_up.cancel()
+    log.append([b"two"]).result(5)
+    assert texts(log) == [b"one", b"two"]
+    log.close()

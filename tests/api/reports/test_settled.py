@@ -18,15 +18,20 @@ def test_hours_settle_once_billable_tokens_have_aged_and_the_sink_has_caught_up(
     assert [(row.hour, row.count, row.amount_micros, row.campaign_id) for row in rows] == [(noon, 1, 250_000, "cmp_1")]
 
 
+def test_a_quiet_house_is_settled_from_its_first_minute(page: ShopPage, clock) -> None:
+    assert clock.now() - timedelta(minutes=37) < settled_until(page.ports) < clock.now() - timedelta(minutes=35)
+
+
 def test_the_latest_billable_event_lies_after_what_was_settled(page: ShopPage, clock) -> None:
     token, issued = page.token(), clock.now()
     clock.advance(timedelta(minutes=30))
     settled = settled_until(page.ports)
-    early = (issued - timedelta(minutes=5)).isoformat()
-    page.accepted([{**page.event("click", token), "at": early}])
+    earliest = issued - timedelta(minutes=5)
+    page.accepted([{**page.event("click", token), "at": earliest.isoformat()}])
     page.drain()
-    rows = billable(page.ports, settled - timedelta(hours=30), settled)
-    assert rows == [], "a settled time has no newcomers"
+    assert settled < earliest, "a settled time has no newcomers"
+    settled_hour = settled.replace(minute=0, second=0, microsecond=0)
+    assert billable(page.ports, settled_hour - timedelta(hours=30), settled_hour) == []
     assert sum(row.count for row in billable(page.ports, issued - timedelta(hours=1), clock.now())) == 1
 
 

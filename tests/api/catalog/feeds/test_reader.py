@@ -277,7 +277,7 @@ def test_a_zip_that_claims_too_many_entries_is_refused_unread(read) -> None:
 def test_gzip_is_unpacked_within_bounds(read, tmp_path: Path) -> None:
     assert read(gzip.compress(FEED)).good[0]["id"] == "1"
     path = tmp_path / "bomb"
-    path.write_bytes(gzip.compress(HEADER.encode() + b"x,y,z,a,b\n" * 800_000))
+    path.write_bytes(gzip.compress(HEADER.encode() + b"x,y,z,a,b\n" * 1_000_000))
     with pytest.raises(FeedUnreadable), open_feed(path, FeedOptions(max_bytes=1024**2)) as feed:
         for _ in feed.rows:
             pass
