@@ -14,7 +14,7 @@ import typer
 
 from api.settings import EventSettings, FetchSettings, HttpSettings, LimitSettings, Settings
 from workers.cli.embedded import AddressInUse, EmbeddedHouse, listening_socket
-from workers.cli.seed import Seeder
+from workers.cli.seed import Seeder, write_private
 from workers.cli.traffic import Traffic
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def demo(
 
     def when_started() -> None:
         line = Seeder(house.ports).run()
-        write_line(data_dir / "demo.json", line)
+        write_private(data_dir / "demo.json", line)
         print(json.dumps(line), file=out, flush=True)
         if browser:
             webbrowser.open(str(line["publisher_page"]))
@@ -74,15 +74,6 @@ def demo_settings(data_dir: Path, port: int) -> Settings:
             "limits": LimitSettings(**{**given.limits.model_dump(), "media_per_site_per_day": 1_000_000}),
         }
     )
-
-
-def write_line(path: Path, line: dict[str, object]) -> None:
-    """Keep the line for a later run; it holds secrets."""
-    partial = path.with_suffix(".part")
-    partial.unlink(missing_ok=True)
-    partial.touch(mode=0o600)
-    partial.write_text(json.dumps(line))
-    partial.replace(path)
 
 
 def _stdout_for_the_line_alone() -> TextIO:

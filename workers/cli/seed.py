@@ -8,7 +8,7 @@ import logging
 import secrets
 import time
 import zipfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,8 @@ class Seeder:
         self._ports = ports
         self._base = ports.settings.base_url
         self._kept_at = ports.settings.datadir / "demo.json"
+        self._members_at = ports.settings.datadir / "demo-members.json"
+        self._known: dict[str, Any] = json.loads(self._members_at.read_text()) if self._members_at.exists() else {}
         self._http = httpx2.Client(base_url=self._base, timeout=60)
 
     def run(self) -> dict[str, Any]:
@@ -95,6 +97,11 @@ class Seeder:
         }
 
     def _member(self, kind: TenantKind, slug: str, name: str) -> Member:
+        """Somebody of the demo: as kept from an earlier run, whatever its port was, or made now."""
+        known = self._known.get(slug)
+        return Member(**{**known, "kind": kind}) if known else self._new_member(kind, slug, name)
+
+    def _new_member(self, kind: TenantKind, slug: str, name: str) -> Member:
         email, password = f"{slug}@demo.example", secrets.token_urlsafe(12)
         now = self._ports.clock.now()
         with self._ports.database.write() as session:
@@ -111,7 +118,10 @@ class Seeder:
             service = AccountService(session, tenant.id, user.id, now)
             service.revoke_named("demo")
             _, secret = service.create_key("demo", None, held=frozenset(map(str, SCOPES_OF[kind])))
-        return Member(kind, slug, tenant.id, user.id, email, password, secret)
+        member = Member(kind, slug, tenant.id, user.id, email, password, secret)
+        self._known[slug] = asdict(member)
+        write_private(self._members_at, self._known)
+        return member
 
     def _brand(self, brand: Member, name: str, bid_micros: int) -> None:
         catalogs = self._call("GET", "/v1/catalogs", brand)["items"]
@@ -173,6 +183,15 @@ class Seeder:
             raise SeedingFailed(f"{method} {path} as {member.slug}: {answer.status_code} {answer.text[:500]}")
         result: dict[str, Any] = answer.json()
         return result
+
+
+def write_private(path: Path, content: object) -> None:
+    """Keep what holds secrets: readable by its owner alone, whole or not at all."""
+    partial = path.with_suffix(".part")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
+    partial.write_text(json.dumps(content))
+    partial.replace(path)
 
 
 def article_media(base: str, publisher: str) -> list[dict[str, Any]]:

@@ -1,0 +1,61 @@
+"""The demo command itself: its one line, its second run, its end."""
+
+import json
+import stat
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.running_demo import RunningDemo
+
+pytestmark = pytest.mark.slow
+FIELDS = {
+    "base_url", "publisher_page", "publishable_key", "developer_key", "brand_key", "publisher_secret_key", "logins",
+}  # fmt: skip
+
+
+def test_the_line_is_kept_and_told_again_also_on_another_port(tmp_path: Path) -> None:
+    first = RunningDemo(tmp_path / "data")
+    kept = tmp_path / "data" / "demo.json"
+    assert set(first.line) == FIELDS
+    assert json.loads(kept.read_text()) == first.line
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert first.stop() == 0
+
+    second = RunningDemo(tmp_path / "data", port=first.port)
+    assert second.line == first.line
+    assert second.stop() == 0
+
+    moved = RunningDemo(tmp_path / "data")
+    try:
+        same = FIELDS - {"base_url", "publisher_page"}
+        assert {name: moved.line[name] for name in same} == {name: first.line[name] for name in same}
+        assert moved.base_url.endswith(str(moved.port))
+        assert httpx2.get(moved.line["publisher_page"]).status_code == 200
+        products = httpx2.get(f"{moved.base_url}/v1/products", headers=moved.bearer("brand_key")).json()["items"]
+        assert products
+        assert all(product["url"].startswith(moved.base_url) for product in products)
+    finally:
+        moved.kill()
+
+
+def test_the_pages_pictures_are_tagged_with_the_products_they_show(demo: RunningDemo) -> None:
+    """Against what the renderer knows: where each product stands in each scene."""
+    scenes = Path(__file__).resolve().parents[2] / "infra" / "demo" / "scenes"
+    truth = json.loads((scenes / "boxes.json").read_text())
+    shown = right = tagged = 0
+    for file, items in truth.items():
+        media = {"url": f"{demo.base_url}/demo/media/scenes/{Path(file).name}", "kind": "image"}
+        body = {"key": demo.line["publishable_key"], "page": {"url": demo.line["publisher_page"]}, "media": [media]}
+        answer = httpx2.post(f"{demo.base_url}/v1/tags", json=body, headers={"Origin": demo.base_url}).json()["media"][
+            0
+        ]
+        wanted = {item["external_id"] for item in items}
+        found = [tag["products"][0]["external_id"] for tag in answer["tags"]]
+        shown += len(wanted)
+        tagged += len(found)
+        right += len(wanted & set(found))
+    print(f"{right} of {shown} products tagged, {tagged} tags")
+    assert right >= 0.5 * tagged, "a tag on the wrong thing is worse than none"
+    assert right >= 0.4 * shown
