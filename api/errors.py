@@ -158,7 +158,10 @@ async def _on_validation(_: Request, error: Exception) -> JSONResponse:
 
 async def _on_http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
-    wrapped = ApiError(str(error.detail), headers=error.headers)
+    # FastAPI's own word for JSON that is no text, nests without end or holds a number of a thousand digits
+    unreadable = error.status_code == HTTPStatus.BAD_REQUEST and error.detail == "There was an error parsing the body"
+    detail = "The body cannot be read." if unreadable else str(error.detail)
+    wrapped = ApiError(detail, pointer="#" if unreadable else None, headers=error.headers)
     wrapped.status = error.status_code
     wrapped.code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
     return problem(wrapped)

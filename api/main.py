@@ -1,6 +1,7 @@
 """The HTTP application: every domain's router under one roof, and the health of the whole."""
 
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from api.kit.sdk_delivery import ReadableAnswers, SdkFiles
 from api.media.endpoints import router as media
 from api.media.tag_endpoints import router as tags
 from api.media.video_endpoints import router as videos
+from api.operations.endpoints import router as operations
 from api.ports import Ports
 from api.reports.endpoints import router as reports
 from api.search.endpoints import router as search
@@ -47,6 +49,7 @@ ROUTERS: Sequence[APIRouter] = (
     clicks,
     reports,
     billing,
+    operations,
 )
 
 
@@ -72,15 +75,16 @@ def create_app(ports: Ports) -> FastAPI:
 
 def _limits(settings: Settings) -> LimitOf:
     """The most bytes of a body by path; the domains bound their own uploads more closely, and say it by field."""
-    uploads = {
-        "imports": settings.fetch.max_feed_bytes,
-        "videos": settings.fetch.max_video_bytes,
-        "detect": settings.fetch.max_picture_bytes,
-        "search": settings.fetch.max_picture_bytes,
-    }
+    fetch = settings.fetch
+    # whole paths: `/v1/products/imports` names a product, whose body would be read into memory before anybody is asked
+    uploads = (
+        (re.compile(r"/(v1|brand)/catalogs/[^/]+/imports"), fetch.max_feed_bytes),
+        (re.compile(r"/v1/videos"), fetch.max_video_bytes),
+        (re.compile(r"/v1/(detect|search)|/developer/search"), fetch.max_picture_bytes),
+    )
 
     def limit_of(path: str) -> int:
-        return uploads.get(path.rsplit("/", 1)[-1], MAX_BODY) + MAX_BODY
+        return next((most for paths, most in uploads if paths.fullmatch(path)), MAX_BODY) + MAX_BODY
 
     return limit_of
 

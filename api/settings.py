@@ -71,7 +71,7 @@ class VisionSettings(BaseModel):
     longest_side: int = Field(default=1280, ge=64, le=8192)
     waiting: int = Field(default=64, ge=1)
     fetching: int = Field(default=8, ge=1, le=64)
-    # the cosine below which a product is not put on a tag; 0 means a share of the embedder's own exact threshold
+    # the cosine below which a product is not put on a tag; 0 means the floor that the embedder was calibrated to
     min_tag_score: float = Field(default=0.0, ge=0, le=1)
 
 

@@ -1,6 +1,7 @@
 """What every test may ask for: a house on a fresh data directory, its app, tenants with keys, and the real photos."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,12 +10,12 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlmodel import SQLModel
 
 from api.accounts.scopes import SCOPES_OF, Scope, TenantKind
 from api.accounts.service import AccountsDesk, AccountService
-from api.kit import tables  # noqa: F401 - fills the metadata
 from api.kit.clock import FixedClock
+from api.kit.db import Database
+from api.kit.migrations import upgrade
 from api.main import create_app
 from api.ports import Ports, open_ports
 from api.settings import Settings
@@ -61,11 +62,22 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(datadir=tmp_path / "data")
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store brought up by the real migrations, once; tests get copies."""
+    path = tmp_path_factory.mktemp("migrated") / "shoplight.db"
+    database = Database(f"sqlite:///{path}")
+    upgrade(database)
+    database.close()
+    return path
+
+
 @pytest.fixture
-def ports(settings: Settings, queue: RecordingQueue, clock: FixedClock) -> Iterator[Ports]:
+def ports(settings: Settings, migrated: Path, queue: RecordingQueue, clock: FixedClock) -> Iterator[Ports]:
     """Open ports on an empty, migrated store."""
+    settings.datadir.mkdir(parents=True, exist_ok=True)
+    shutil.copy(migrated, settings.datadir / "shoplight.db")
     opened = open_ports(settings, queue, clock)
-    SQLModel.metadata.create_all(opened.database.engine)
     yield opened
     opened.close()
 

@@ -1,8 +1,9 @@
 """What advertising takes and answers. Money is integer micros; budgets are per UTC day and in all."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from api.ads.models import BidKind, CampaignState
 from api.kit.clock import UtcTime
@@ -15,6 +16,17 @@ Bid = Annotated[int, Field(strict=True, ge=1, le=MAX_BID_MICROS)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Id = Annotated[str, Field(min_length=1, max_length=40)]
 Style = Literal["plain", "accent", "dark"]
+EARLIEST, LATEST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def _within_reach(at: datetime) -> datetime:
+    """The ends of the calendar cannot be told in UTC; a campaign there is a slip anyway."""
+    if not EARLIEST <= at <= LATEST:
+        raise ValueError(f"use a time between {EARLIEST.year} and {LATEST.year}")
+    return at
+
+
+When = Annotated[AwareDatetime, AfterValidator(_within_reach)]
 
 
 class Targeting(BaseModel):
@@ -37,8 +49,8 @@ class CampaignCreate(BaseModel):
     currency: str = Field(pattern="^[A-Z]{3}$")
     daily_budget_micros: Micros
     total_budget_micros: Micros | None = None
-    starts_at: AwareDatetime | None = None
-    ends_at: AwareDatetime | None = None
+    starts_at: When | None = None
+    ends_at: When | None = None
     state: CampaignState = CampaignState.active
     targeting: Targeting = Targeting()
     catalog_ids: list[Id] = Field(default=[], max_length=100)
@@ -55,8 +67,8 @@ class CampaignUpdate(BaseModel):
     bid_micros: Bid | None = None
     daily_budget_micros: Micros | None = None
     total_budget_micros: Micros | None = None
-    starts_at: AwareDatetime | None = None
-    ends_at: AwareDatetime | None = None
+    starts_at: When | None = None
+    ends_at: When | None = None
     state: CampaignState | None = None
     targeting: Targeting | None = None
     catalog_ids: list[Id] | None = Field(default=None, max_length=100)

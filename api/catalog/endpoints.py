@@ -12,10 +12,8 @@ from api.catalog.schemas import (
     CatalogCreate,
     CatalogRead,
     CatalogUpdate,
-    CurrencyCode,
-    ImportMode,
+    ImportQuery,
     ImportRead,
-    Link,
     ProductDetail,
     ProductUpdate,
 )
@@ -80,9 +78,7 @@ async def create_import(
     request: Request,
     caller: Writer,
     ports: PortsDep,
-    mode: ImportMode = ImportMode.full,
-    shop_url: Annotated[Link | None, Query(description="for Shopify exports, which hold no links")] = None,
-    currency: Annotated[CurrencyCode | None, Query(description="for Shopify exports, which name no currency")] = None,
+    options: Annotated[ImportQuery, Query()],
 ) -> ImportRead:
     """Import a feed (CSV, TSV, JSONL, Shopify CSV, Google Merchant XML, or a ZIP of one with pictures)."""
     await run_in_threadpool(_check_import, ports, caller, catalog_id)
@@ -91,9 +87,7 @@ async def create_import(
     def store() -> ImportRead:
         with ports.database.write() as session:
             service = ImportService(session, caller.tenant_id, caller.actor, ports.clock.now())
-            return service.create(
-                catalog_id, mode=mode, feed_key=feed_key, feed_url=feed_url, shop_url=shop_url, currency=currency
-            )
+            return service.create(catalog_id, feed_key=feed_key, feed_url=feed_url, **options.model_dump())
 
     job = await run_in_threadpool(store)
     await run_in_threadpool(ports.queue.send, "catalog.run_import", import_id=job.id)

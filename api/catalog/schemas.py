@@ -199,6 +199,16 @@ class CatalogRead(BaseModel):
     created_at: UtcTime
 
 
+class ImportQuery(BaseModel):
+    """Options of an import; an unknown one is refused: a misspelt `mode` would remove products."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mode: ImportMode = ImportMode.full
+    shop_url: Link | None = Field(default=None, description="for Shopify exports, which hold no links")
+    currency: CurrencyCode | None = Field(default=None, description="for Shopify exports, which name no currency")
+
+
 class FeedAddress(BaseModel):
     """An import from the web."""
 

@@ -4,6 +4,7 @@ The caller is the Authorization header's hash, so one tenant's keys never meet a
 
 import hashlib
 import json
+from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 MAX_KEY = 255
 MAX_KEPT = 256 * 1024
+MAX_HASHED = 64 * 1024
 KEEP = timedelta(hours=24)
+# a request whose process died leaves its claim behind; by then no retry of it is still being served
+ABANDONED = timedelta(minutes=15)
 # answers that hold a secret are never stored: a retry is told that the first try succeeded
 SECRET_PATHS = {"/v1/keys"}
 
@@ -46,25 +50,27 @@ class IdempotencyMiddleware:
     async def _once(self, scope: Scope, receive: Receive, send: Send, key: str, caller: str) -> None:
         if len(key) > MAX_KEY:
             raise Unprocessable(f"Use at most {MAX_KEY} characters.", pointer="@Idempotency-Key")
-        fingerprint = _fingerprint(scope)
+        beginning, rest = await _beginning(scope, receive)
+        fingerprint = _fingerprint(scope, beginning)
         kept = await run_in_threadpool(self._claim, caller, key, fingerprint)
         if kept is not None:
             await _replay(kept, fingerprint, send)
             return
         answer = _Recorder(send)
         try:
-            await self._app(scope, receive, answer.send)
+            await self._app(scope, rest, answer.send)
         finally:
             body = "" if scope["path"] in SECRET_PATHS else answer.body.decode("utf-8", "replace")
             keep = 200 <= answer.status < 300 and len(body) <= MAX_KEPT
             await run_in_threadpool(self._settle, caller, key, answer.status if keep else None, body)
+            await answer.finish()
 
     def _claim(self, caller: str, key: str, fingerprint: str) -> Stored | None:
         now = self._ports.clock.now()
         try:
             with self._ports.database.write() as session:
                 rows = IdempotencyAcrossTenants(session)
-                rows.forget_before(now - KEEP)
+                rows.forget_before(now - KEEP, now - ABANDONED)
                 found = rows.find(caller, key)
                 if found is None:
                     rows.claim(caller, key, fingerprint, now)
@@ -78,10 +84,11 @@ class IdempotencyMiddleware:
 
 
 class _Recorder:
-    """Passes an answer on and remembers it."""
+    """Passes an answer on and remembers it; its end waits, so that a retry after it finds the answer kept."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
+        self._end: Message | None = None
         self.status = 500
         self.body = b""
 
@@ -90,13 +97,41 @@ class _Recorder:
             self.status = message["status"]
         elif message["type"] == "http.response.body" and len(self.body) <= MAX_KEPT:
             self.body += message.get("body", b"")
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._end = message
+            return
         await self._send(message)
 
+    async def finish(self) -> None:
+        """Send the end."""
+        if self._end is not None:
+            await self._send(self._end)
 
-def _fingerprint(scope: Scope) -> str:
-    """Path, query and length: bodies of up to a gigabyte are not read twice for this."""
+
+async def _beginning(scope: Scope, receive: Receive) -> tuple[bytes, Receive]:
+    """The first bytes of a body, and how to receive it from its start. Uploads are gigabytes, and a retry of a form
+    has another boundary: of those nothing is read."""
+    if dict(scope["headers"]).get(b"content-type", b"").lower().startswith(b"multipart/"):
+        return b"", receive
+    messages: deque[Message] = deque()
+    body, more = b"", True
+    while more and len(body) < MAX_HASHED:
+        message = await receive()
+        messages.append(message)
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+
+    async def again() -> Message:
+        return messages.popleft() if messages else await receive()
+
+    return body, again
+
+
+def _fingerprint(scope: Scope, beginning: bytes) -> str:
+    """Path, query, length and the beginning of the body: one of a gigabyte is not read twice for this."""
     length = dict(scope["headers"]).get(b"content-length", b"")
-    return hashlib.sha256(b"\n".join([scope["path"].encode(), scope["query_string"], length])).hexdigest()
+    parts = [scope["path"].encode(), scope["query_string"], length, beginning]
+    return hashlib.sha256(b"\n".join(parts)).hexdigest()
 
 
 async def _replay(kept: Stored, fingerprint: str, send: Send) -> None:

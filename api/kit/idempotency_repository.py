@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import Session, col, delete, select
+from sqlmodel import Session, and_, col, delete, or_, select
 
 from api.accounts.models import IdempotencyRecord
 from api.kit.ids import new_id
@@ -46,9 +46,11 @@ class IdempotencyAcrossTenants:
         else:
             row.status, row.body = status, body
 
-    def forget_before(self, before: datetime) -> None:
-        """Drop what is too old to be retried."""
-        self.session.exec(delete(IdempotencyRecord).where(col(IdempotencyRecord.created_at) < before))
+    def forget_before(self, before: datetime, unsettled_before: datetime) -> None:
+        """Drop what is too old to be retried, and what nobody serves any more."""
+        at, status = col(IdempotencyRecord.created_at), col(IdempotencyRecord.status)
+        abandoned = and_(status.is_(None), at < unsettled_before)
+        self.session.exec(delete(IdempotencyRecord).where(or_(at < before, abandoned)))
 
     def _row(self, caller: str, key: str) -> IdempotencyRecord | None:
         query = select(IdempotencyRecord).where(IdempotencyRecord.caller == caller, IdempotencyRecord.key == key)

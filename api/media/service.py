@@ -21,13 +21,11 @@ from api.media.views import box_of, candidates_of
 if TYPE_CHECKING:
     from api.ports import Ports
 
-# the floor under a tag, as a share of the cosine from which two pictures show the same product (see matching.py)
-SIMILAR_SHARE = 0.6
 
 
 def analyses_of(ports: "Ports") -> Analyses:
     """The analyses on open ports, for the workers."""
-    floor = ports.settings.vision.min_tag_score or SIMILAR_SHARE * ports.eyes.exact_threshold
+    floor = ports.settings.vision.min_tag_score or ports.eyes.similar_floor
     matcher = Matcher(ports.finder, floor)
     return Analyses(ports.database, ports.clock, ports.shelf, ports.index, matcher, ports.eyes.embedder_version)
 

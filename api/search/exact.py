@@ -39,6 +39,10 @@ class ExactIndex:
         with self._gate.writing():
             self._blocks.pop(catalog_id, None)
 
+    def clear(self) -> None:
+        with self._gate.writing():
+            self._blocks.clear()
+
     def search(self, vectors: NDArray[np.float32], k: int, where: IndexFilter) -> list[list[Hit]]:
         if vectors.ndim != 2 or vectors.shape[1] != self.dim:
             raise ValueError(f"query vectors must be (n, {self.dim})")

@@ -62,6 +62,9 @@ class ProductIndex(Protocol):
     def drop_catalog(self, catalog_id: str) -> None:
         """Unknown catalogs are no error."""
 
+    def clear(self) -> None:
+        """Forget everything: the stored vectors are the truth, see rebuild.py."""
+
     def search(self, vectors: NDArray[np.float32], k: int, where: IndexFilter) -> list[list[Hit]]:
         """For each row of `vectors` (n, dim) the k best hits, best first, equal scores by product id."""
 

@@ -31,6 +31,7 @@ class EmbedderCard(msgspec.Struct, frozen=True):
     exact_threshold: float
     input: EmbedderInput
     output: EmbedderOutput
+    similar_floor: float = 0.0  # the cosine under which two things no longer look alike; 0: not calibrated
 
 
 def squared(pixels: NDArray[np.uint8], side: int, padding: int) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from api.vision.picture import Box, Detection, Picture
 
 INFERENCE_THREADS = 2
 LOAD_SIDE = 64
+SIMILAR_SHARE = 0.6
 
 
 class Eyes:
@@ -51,6 +52,11 @@ class Eyes:
     def exact_threshold(self) -> float:
         """The cosine from which two pictures are taken to show the same product."""
         return self._embedder.card.exact_threshold
+
+    @property
+    def similar_floor(self) -> float:
+        """The cosine under which two pictures do not look alike; a share of the exact threshold where none is known."""
+        return self._embedder.card.similar_floor or SIMILAR_SHARE * self.exact_threshold
 
     def decode(self, data: bytes) -> Picture:
         """EXIF-upright, first frame, transparency on white; raises PictureError."""

@@ -30,6 +30,7 @@ class Article(BaseModel):
     slug: str
     title: str
     standfirst: str
+    author: str = ""
     paragraphs: list[str]
     pictures: list[Picture]
     video: Picture | None = None

@@ -2,7 +2,9 @@
 
 import json
 import stat
+import time
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -46,16 +48,29 @@ def test_the_pages_pictures_are_tagged_with_the_products_they_show(demo: Running
     truth = json.loads((scenes / "boxes.json").read_text())
     shown = right = tagged = 0
     for file, items in truth.items():
-        media = {"url": f"{demo.base_url}/demo/media/scenes/{Path(file).name}", "kind": "image"}
-        body = {"key": demo.line["publishable_key"], "page": {"url": demo.line["publisher_page"]}, "media": [media]}
-        answer = httpx2.post(f"{demo.base_url}/v1/tags", json=body, headers={"Origin": demo.base_url}).json()["media"][
-            0
-        ]
+        answer = analysed(demo, f"{demo.base_url}/demo/media/scenes/{Path(file).name}")
         wanted = {item["external_id"] for item in items}
         found = [tag["products"][0]["external_id"] for tag in answer["tags"]]
         shown += len(wanted)
         tagged += len(found)
         right += len(wanted & set(found))
-    print(f"{right} of {shown} products tagged, {tagged} tags")
-    assert right >= 0.5 * tagged, "a tag on the wrong thing is worse than none"
-    assert right >= 0.4 * shown
+    told = f"{right} of {shown} products tagged right, {tagged} tags"
+    assert right >= 0.7 * tagged, told
+    assert right >= 0.5 * shown, told
+
+
+def analysed(demo: RunningDemo, url: str) -> dict[str, Any]:
+    """The answer for a picture once it has been looked at: one publisher's pictures are new to the other's site."""
+    body = {
+        "key": demo.line["publishable_key"],
+        "page": {"url": demo.line["publisher_page"]},
+        "media": [{"url": url, "kind": "image"}],
+    }
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        answer = httpx2.post(f"{demo.base_url}/v1/tags", json=body, headers={"Origin": demo.base_url})
+        found: dict[str, Any] = answer.json()["media"][0]
+        if found["status"] != "pending":
+            return found
+        time.sleep(0.3)
+    raise AssertionError(f"{url} was not analysed within a minute")

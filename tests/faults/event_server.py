@@ -8,9 +8,9 @@ import threading
 from pathlib import Path
 
 import uvicorn
-from sqlmodel import SQLModel
 
 from api.kit import tables  # noqa: F401 - fills the metadata
+from api.kit.migrations import upgrade
 from api.main import create_app
 from api.ports import open_ports
 from api.settings import Settings
@@ -30,7 +30,7 @@ class Announcing(uvicorn.Server):
 
 def main() -> None:
     ports = open_ports(Settings(datadir=Path(sys.argv[1])), NoQueue())
-    SQLModel.metadata.create_all(ports.database.engine)
+    upgrade(ports.database)
     stop = threading.Event()
     sink = threading.Thread(target=Sink.of(ports).run, args=(stop,))
     sink.start()

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from api.events.reconcile import reconcile
 from api.events.records import UsageRecord
 from tests.faults.dying_sink import DIED
 from tests.workers.test_sink import T0, House, stamped
 from workers.sink.pipeline import STEPS
-from workers.sink.reconcile import reconcile
 
 REPO = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow

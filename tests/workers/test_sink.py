@@ -8,15 +8,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from api.events.progress import progress
+from api.events.reconcile import reconcile
 from api.events.records import StampedEvent, UsageRecord, encode
+from api.events.rollup import rebuild
 from api.events.spool import Spool
 from api.events.store_chdb import ChdbEventStore
 from api.reports.queries import BillableAcrossTenants
 from workers.sink.batch import Ends
-from workers.sink.commit import progress
 from workers.sink.pipeline import STEPS, Sink
-from workers.sink.reconcile import reconcile
-from workers.sink.rollup import rebuild
 
 T0 = 1_795_262_400_000  # 2026-11-21T12:00:00Z
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"

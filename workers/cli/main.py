@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from workers.cli import demo, remote
+from workers.cli import bench, demo, operations, remote, training
 
 app = typer.Typer(
     name="shoplight",
@@ -17,6 +17,12 @@ app.command("demo")(demo.demo)
 app.command("import")(remote.import_feed)
 app.command("search")(remote.search)
 app.command("analyze")(remote.analyze)
+app.command("reindex")(operations.reindex)
+app.command("rollup")(operations.rollup)
+app.command("reconcile")(operations.reconcile)
+app.add_typer(training.train, name="train")
+app.command("evaluate")(training.evaluate)
+app.command("bench")(bench.bench)
 
 
 def main() -> None:

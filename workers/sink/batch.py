@@ -7,9 +7,8 @@ from typing import NamedTuple
 from api.events.log import EventLog, LogRecord
 from api.events.reasons import Drop, Flag
 from api.events.records import StampedEvent, UsageRecord
+from api.events.rollup import BUCKET_S
 from api.events.store import EventStore
-
-BUCKET_S = 900
 
 
 class Placed(NamedTuple):

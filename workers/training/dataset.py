@@ -21,11 +21,12 @@ def write_dataset(shared: Path, out: Path, scenes: Sequence[Path] = ()) -> Path:
     lists: dict[str, list[Path]] = {"train": [], "val": [], "scenes": []}
     lists["train"] += [_link(path, shared / "streetstyle" / "labels", out, "street") for path in train]
     lists["val"] += [_link(path, shared / "streetstyle" / "labels", out, "street") for path in validation]
-    for folder in scenes:
+    for number, folder in enumerate(scenes):
+        prefix = f"scene{number}"
         images = sorted((folder / "images").glob("*.jpg"))
         scene_train, scene_validation = divide(images)
-        lists["train"] += [_link(path, folder / "labels", out, folder.name) for path in scene_train]
-        lists["scenes"] += [_link(path, folder / "labels", out, folder.name) for path in scene_validation]
+        lists["train"] += [_link(path, folder / "labels", out, prefix) for path in scene_train]
+        lists["scenes"] += [_link(path, folder / "labels", out, prefix) for path in scene_validation]
     for name, paths in lists.items():
         (out / f"{name}.txt").write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
     # JSON is YAML: what Ultralytics reads, without a YAML library here.

@@ -119,6 +119,13 @@ def test_a_change_keeps_the_rest_and_checks_the_whole(client: TestClient, brand,
     assert patch(ends_at=None).json()["ends_at"] is None
 
 
+@pytest.mark.parametrize("field", ["starts_at", "ends_at"])
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_campaign_at_the_ends_of_the_calendar_is_refused(client: TestClient, brand, field: str, at: str) -> None:
+    answer = client.post("/v1/campaigns", json={**CAMPAIGN, field: at}, headers=brand.auth)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"#/{field}")
+
+
 def test_an_experiment_wants_own_creatives_different_names_and_to_run_alone(
     client: TestClient, brand, campaign: dict[str, Any]
 ) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sqlmodel import SQLModel
 
 from api.billing.closing import LedgerCloser
 from api.billing.entries import BillableRow, UsageRow
@@ -19,6 +18,7 @@ from api.billing.models import EntryKind
 from api.billing.stripe_payments import StripePayments
 from api.kit.clock import FixedClock
 from api.kit.db import Database
+from api.kit.migrations import upgrade
 from api.ports import Ports
 from api.settings import Settings
 
@@ -59,7 +59,7 @@ class MoneyHouse:
 @pytest.fixture
 def money_house(settings: Settings, clock: FixedClock) -> Iterator[MoneyHouse]:
     house = MoneyHouse(settings, clock, Database(settings.database_url))
-    SQLModel.metadata.create_all(house.database.engine)
+    upgrade(house.database)
     yield house
     house.database.close()
 

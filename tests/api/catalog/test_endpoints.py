@@ -145,6 +145,12 @@ def test_a_bad_import_is_refused_by_field(brand: Brand) -> None:
         assert brand.read(f"/v1/catalogs/{brand.catalog_id}/imports")["items"] == []
 
 
+def test_a_misspelt_option_never_removes_products(brand: Brand) -> None:
+    path = f"/v1/catalogs/{brand.catalog_id}/imports?Mode=merge"
+    answer = brand.client.post(path, files={"file": ("f.csv", b"id,title")}, headers=brand.auth)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "?Mode")
+
+
 def test_a_feed_above_the_bound_is_refused(brand: Brand, ports: Ports, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports.settings.fetch, "max_feed_bytes", 1000)
     answer = brand.client.post(

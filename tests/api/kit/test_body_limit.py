@@ -28,3 +28,15 @@ def test_a_body_of_untold_length_is_refused_once_it_is_too_long(client: TestClie
 def test_a_usual_body_passes(client: TestClient, account) -> None:
     body = {"name": "x" * 200, "origins": ["https://example.com"]}
     assert client.post("/v1/sites", json=body, headers=account("publisher").auth).status_code == 201
+
+
+def test_a_path_that_ends_like_an_upload_gets_no_more_room(client: TestClient) -> None:
+    for path in ("/v1/products/imports", "/v1/tags/search", "/v1/catalogs/videos"):
+        answer = client.request("PATCH", path, content=b"x" * (3 * 1024**2))
+        assert answer.status_code == 413, path
+
+
+def test_uploads_get_theirs(client: TestClient, account) -> None:
+    feed = {"file": ("feed.csv", b"x" * (3 * 1024**2))}
+    for path in ("/v1/catalogs/ctg_x/imports", "/v1/videos", "/v1/search"):
+        assert client.post(path, files=feed, headers=account("brand").auth).status_code != 413, path

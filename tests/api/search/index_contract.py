@@ -51,6 +51,14 @@ class IndexContract:
             assert ids(hits) == [f"prd_{n:04}" for n in expected]
             assert [hit.score for hit in hits] == pytest.approx(cosines[expected].tolist(), abs=1e-5)
 
+    def test_a_cleared_index_holds_nothing_and_can_be_filled_again(self, index: ProductIndex) -> None:
+        index.put(A, [row(1)])
+        index.put(B, [row(2)])
+        index.clear()
+        assert (self.find(index, 1), index.count(A), index.count(B)) == ([], 0, 0)
+        index.put(A, [row(3)])
+        assert ids(self.find(index, 3)) == ["prd_0003"]
+
     def test_scores_are_cosines(self, index: ProductIndex) -> None:
         index.put(A, [row(1), IndexRow("prd_against", -unit(1))])
         assert [hit.score for hit in self.find(index, 1)] == pytest.approx([1, -1], abs=1e-5)

@@ -33,7 +33,9 @@ def test_origins_and_hosts_are_kept_in_one_form(client: TestClient, account) -> 
         ("media_hosts", ["user@host"]),
     ],
 )
-def test_what_is_no_origin_or_host_is_refused_by_name(client: TestClient, account, field: str, value: list[str]) -> None:
+def test_what_is_no_origin_or_host_is_refused_by_name(
+    client: TestClient, account, field: str, value: list[str]
+) -> None:
     answer = client.post("/v1/sites", json={**SITE, field: value}, headers=account("publisher").auth)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == f"#/{field}/0"

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from api.events.log import EventLog
+from api.events.progress import progress
 from api.events.store import EventStore
-from workers.sink.commit import progress
 
 _HELD = """
 SELECT (SELECT count() FROM events) AS events, (SELECT count() FROM usage) AS usage,

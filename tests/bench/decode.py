@@ -1,0 +1,44 @@
+"""A 12-megapixel JPEG through the confined decoder, against Pillow decoding all of it in the process."""
+
+import io
+import os
+from pathlib import Path
+
+from PIL import Image
+
+from api.settings import Settings
+from api.vision.service import Eyes
+from tests.bench import house
+from tests.bench.measure import Outcome, median_ms, rss_mb
+
+SIZE, SECONDS = (3000, 4000), 4.0
+
+
+def run() -> Outcome:
+    data = house.jpeg(house.street_photo().resize(SIZE, Image.Resampling.BICUBIC))
+    settings = Settings(datadir=Path("unused"))
+    eyes = Eyes(settings.vision, settings.fetch.max_picture_bytes)
+    try:
+        seen = eyes.decode(data)
+        if (seen.width, seen.height) != SIZE:
+            raise RuntimeError(f"a picture of {SIZE} was seen as {seen.width}×{seen.height}")
+        ours_ms = median_ms(lambda: eyes.decode(data), SECONDS)
+        children = rss_mb(os.getpid()) - _own_mb()
+    finally:
+        eyes.close()
+    peer_ms = median_ms(lambda: Image.open(io.BytesIO(data)).convert("RGB"), SECONDS)
+    return Outcome(
+        name="decode",
+        what=f"a {SIZE[0]}×{SIZE[1]} JPEG of {len(data) / 1e6:.1f} MB to {settings.vision.longest_side} px",
+        unit="ms",
+        ours=ours_ms,
+        peer=peer_ms,
+        peer_is="Pillow, full decode in the process",
+        ratio=peer_ms / ours_ms,
+        rss_mb=children,
+        note="in a child with limits; memory of the children",
+    )
+
+
+def _own_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024**2

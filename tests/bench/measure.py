@@ -1,0 +1,46 @@
+"""What a benchmark tells, and how time and memory are taken."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`ratio` is above 1 where we do more than the peer, or wait less; `rss_mb` is of all processes measured."""
+
+    name: str
+    what: str
+    unit: str
+    ours: float
+    peer: float
+    peer_is: str
+    ratio: float
+    rss_mb: float
+    note: str = ""
+
+
+def median_ms(work: Callable[[], object], seconds: float, *, most: int = 1000) -> float:
+    """Of as many runs as fit, three at least, after one that does not count."""
+    work()
+    taken: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(taken) < 3 or (time.perf_counter() < end and len(taken) < most):
+        started = time.perf_counter()
+        work()
+        taken.append((time.perf_counter() - started) * 1000)
+    return statistics.median(taken)
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory of a process and its children; pages that they share count for each."""
+    kb = next(
+        int(line.split()[1])
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        if line.startswith("VmRSS:")
+    )
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return kb / 1024 + sum(map(rss_mb, children))
