@@ -1,6 +1,7 @@
 """Problems as a page where a person is looking; programs get the API's own problem+json."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,7 +14,7 @@ from dashboard.rendering import render
 
 API_PATHS = ("/v1/", "/c/", "/i/", "/webhooks/")
 TITLES = {403: "Not for you", 404: "Not here", 422: "That does not fit"}
-Handler = Callable[[Request, Exception], Awaitable[Response]]
+Handler = Callable[[Request, Any], Response | Awaitable[Response]]
 
 
 def show_problems_as_pages(app: FastAPI) -> None:
@@ -24,8 +25,9 @@ def show_problems_as_pages(app: FastAPI) -> None:
 
 
 def _paged(for_programs: Handler) -> Handler:
-    async def handle(request: Request, error: Exception) -> Response:
-        answer = await for_programs(request, error)
+    async def handle(request: Request, error: Any) -> Response:
+        made = for_programs(request, error)
+        answer = made if isinstance(made, Response) else await made
         wants_page = "text/html" in request.headers.get("accept", "")
         if not wants_page or request.url.path.startswith(API_PATHS):
             return answer

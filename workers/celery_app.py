@@ -87,8 +87,14 @@ class EmbeddedWorker:
 
     def __init__(self, threads: int) -> None:
         self._worker = WorkController(
-            app=app, pool_cls="threads", concurrency=threads, without_mingle=True, without_gossip=True,
-            without_heartbeat=True, hostname="embedded@localhost", loglevel="WARNING",
+            app=app,
+            pool_cls="threads",
+            concurrency=threads,
+            without_mingle=True,
+            without_gossip=True,
+            without_heartbeat=True,
+            hostname="embedded@localhost",
+            loglevel="WARNING",
         )
         self._beat = _MemoryScheduler(app=app, lazy=False)
         self._stopping = threading.Event()

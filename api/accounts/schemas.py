@@ -1,9 +1,12 @@
 """What accounts take and answer."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.accounts.scopes import Scope
 from api.kit.clock import UtcTime
+from api.kit.names import one_line
 
 
 class KeyCreate(BaseModel):
@@ -11,7 +14,7 @@ class KeyCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=100)
+    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(one_line)]
     scopes: list[Scope] | None = Field(default=None, max_length=30)
 
 

@@ -14,10 +14,11 @@ from api.accounts.repository import AccountRepository, AccountsAcrossTenants, au
 from api.accounts.scopes import SCOPES_OF, Scope, TenantKind
 from api.errors import Conflict, NotFound, Unprocessable
 from api.kit.ids import new_id
+from api.kit.names import one_line
 from api.kit.paging import Cursor
 
 MAX_KEYS = 20
-EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
+EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s.\x00-\x1f\x7f]+(\.[^@\s.\x00-\x1f\x7f]+)+")
 
 
 def secret_hash(secret: str) -> str:
@@ -110,7 +111,11 @@ class AccountsDesk:
             raise Unprocessable(f"Use {passwords.MIN_LENGTH} characters or more.", pointer="#/password")
         if self._rows.user_by_email(address):
             raise Conflict("This address has an account; sign in instead.", pointer="#/email")
-        tenant = Tenant(id=new_id("tnt"), kind=kind, name=name.strip(), created_at=self._now)
+        try:
+            called = one_line(name)
+        except ValueError as error:
+            raise Unprocessable(f"The name: {error}.", pointer="#/name") from error
+        tenant = Tenant(id=new_id("tnt"), kind=kind, name=called, created_at=self._now)
         user = User(
             id=new_id("usr"),
             tenant_id=tenant.id,

@@ -7,13 +7,14 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.ads.models import BidKind, CampaignState
 from api.kit.clock import UtcTime
+from api.kit.names import one_line
 
 MAX_BID_MICROS = 10**9  # a thousand units of any currency a click: beyond it lies a slip of the zeros
 MAX_BUDGET_MICROS = 10**15
 
 Micros = Annotated[int, Field(strict=True, ge=1, le=MAX_BUDGET_MICROS)]
 Bid = Annotated[int, Field(strict=True, ge=1, le=MAX_BID_MICROS)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_line)]
 Id = Annotated[str, Field(min_length=1, max_length=40)]
 Style = Literal["plain", "accent", "dark"]
 EARLIEST, LATEST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -35,7 +36,7 @@ class Targeting(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     site_ids: list[Id] = Field(default=[], max_length=500)
-    categories: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default=[], max_length=200)
+    categories: list[Name] = Field(default=[], max_length=200)
 
 
 class CampaignCreate(BaseModel):
@@ -102,8 +103,8 @@ class CreativeCreate(BaseModel):
 
     campaign_id: Id
     name: Name
-    call_to_action: str = Field(min_length=1, max_length=40)
-    badge: str | None = Field(default=None, min_length=1, max_length=24)
+    call_to_action: Annotated[str, Field(min_length=1, max_length=40), AfterValidator(one_line)]
+    badge: Annotated[str, Field(min_length=1, max_length=24), AfterValidator(one_line)] | None = None
     style: Style = "plain"
 
 

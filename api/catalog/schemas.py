@@ -82,6 +82,7 @@ class ProductCreate:
         return asdict(self)
 
 
+Micros = Annotated[int, Field(strict=True)]  # money is told as a whole number: neither true nor "5"
 READ_ONLY = {"id", "catalog_id", "index", "created_at", "updated_at"}
 
 
@@ -95,8 +96,8 @@ class ProductUpdate(BaseModel):
     description: str = Field(default="", max_length=64_000)
     brand: str | None = Field(default=None, max_length=1000)
     category: str | None = Field(default=None, max_length=2000)
-    price_micros: int
-    sale_price_micros: int | None = None
+    price_micros: Micros
+    sale_price_micros: Micros | None = None
     currency: str = Field(max_length=3)
     url: str = Field(max_length=2000)
     image_url: str | None = Field(default=None, max_length=2000)

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.catalog.schemas import ProductRead
 from api.kit.clock import UtcTime
+from api.kit.names import one_line
 from api.media.models import MediaKind, TagState
 from api.media.urls import BadUrl, normalise
 
@@ -80,7 +81,7 @@ class TagUpdate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: TagState | None = None
-    label: str | None = Field(default=None, min_length=1, max_length=100)
+    label: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(one_line)] | None = None
     product_id: str | None = Field(default=None, min_length=1, max_length=40)
     box: BoxWrite | None = None
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from api.ports import Ports
 
 
-
 def analyses_of(ports: "Ports") -> Analyses:
     """The analyses on open ports, for the workers."""
     floor = ports.settings.vision.min_tag_score or ports.eyes.similar_floor

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.kit.clock import UtcTime
+from api.kit.names import one_line
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 HOST = re.compile(r"[a-z0-9_.:-]{1,253}|[^\x00-\x7f\s/?#@]{1,253}")
@@ -36,8 +37,11 @@ def normal_host(text: str) -> str:
 
 
 Origin = Annotated[str, Field(max_length=300), AfterValidator(normal_origin)]
+SiteName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_line)]
 MediaHost = Annotated[str, Field(max_length=300), AfterValidator(normal_host)]
-Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=300)]], Field(max_length=1000)]
+Names = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=300), AfterValidator(one_line)]], Field(max_length=1000)
+]
 
 
 class SiteControls(BaseModel):
@@ -60,7 +64,7 @@ class SiteCreate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=200)
+    name: SiteName
     origins: list[Origin] = Field(min_length=1, max_length=50)
     media_hosts: list[MediaHost] = Field(default=[], max_length=100)
 
@@ -70,7 +74,7 @@ class SiteUpdate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str | None = Field(default=None, min_length=1, max_length=200)
+    name: SiteName | None = None
     origins: list[Origin] | None = Field(default=None, min_length=1, max_length=50)
     media_hosts: list[MediaHost] | None = Field(default=None, max_length=100)
     controls: SiteControls | None = None

@@ -139,9 +139,9 @@ def campaigns(request: Request, session: ReadSession, ports: PortsDep, who: Bran
 
 @router.post("/campaigns", dependencies=[CsrfChecked])
 def create_campaign(
-    request: Request, session: WriteSession, ports: PortsDep, who: Brand, name: Text = "",
-    bid: Annotated[float, Form(gt=0, le=1000)] = 0.25, daily_budget: Annotated[float, Form(gt=0, le=10**9)] = 50.0,
-    currency: Text = "EUR",
+    request: Request, session: WriteSession, ports: PortsDep, who: Brand,
+    bid: Annotated[float, Form(gt=0, le=1000)], daily_budget: Annotated[float, Form(gt=0, le=10**9)],
+    name: Text = "", currency: Text = "",
 ) -> Response:  # fmt: skip
     """A new campaign that pays by the click."""
     try:

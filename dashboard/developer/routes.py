@@ -2,7 +2,7 @@
 
 import base64
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from fastapi.concurrency import run_in_threadpool
@@ -32,7 +32,7 @@ USAGE_DAYS = 30
 
 
 def _keys_page(
-    request: Request, session: ReadSession, ports: PortsDep, who: Viewer, status: int = 200, **more: object
+    request: Request, session: ReadSession, ports: PortsDep, who: Viewer, status: int = 200, **more: Any
 ) -> Response:
     service = AccountService(session, who.tenant_id, who.principal.actor, ports.clock.now())
     tenant = service.tenant()

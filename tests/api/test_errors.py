@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 
-@pytest.mark.parametrize("body", [b"\xff\xfe", b"[" * 100_000, b'{"name":' + b"9" * 5000 + b"}"])
+@pytest.mark.parametrize("body", [b"\xff\xfe\x00", b"[" * 100_000, b'{"name":' + b"9" * 5000 + b"}"])
 def test_a_body_that_cannot_be_read_is_pointed_at(client: TestClient, account, body: bytes) -> None:
     headers = {**account("publisher").auth, "Content-Type": "application/json"}
     answer = client.post("/v1/sites", content=body, headers=headers)

@@ -15,7 +15,7 @@ SIZE, SECONDS = (3000, 4000), 4.0
 
 
 def run() -> Outcome:
-    data = house.jpeg(house.street_photo().resize(SIZE, Image.Resampling.BICUBIC))
+    data = house.jpeg(house.camera_photo(*SIZE))
     settings = Settings(datadir=Path("unused"))
     eyes = Eyes(settings.vision, settings.fetch.max_picture_bytes)
     try:

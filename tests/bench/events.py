@@ -20,7 +20,7 @@ from tests.bench.server import running
 
 ORIGIN = "https://magazine.example"
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0"
-A_REQUEST, REQUESTS, CONNECTIONS, SECONDS = 20, 2500, 16, 6.0
+A_REQUEST, REQUESTS, CONNECTIONS, SECONDS = 20, 4000, 64, 6.0
 
 
 def run() -> Outcome:

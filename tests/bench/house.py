@@ -62,6 +62,15 @@ def street_photo() -> Image.Image:
     return Image.fromarray(coarse).resize((430, 640), Image.Resampling.BICUBIC)
 
 
+def camera_photo(width: int, height: int) -> Image.Image:
+    """As many street photos side by side as it takes: their detail is that of a camera's picture, not of a blow-up."""
+    tile, photo = street_photo(), Image.new("RGB", (width, height))
+    for left in range(0, width, tile.width):
+        for top in range(0, height, tile.height):
+            photo.paste(tile, (left, top))
+    return photo
+
+
 def jpeg(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=90)

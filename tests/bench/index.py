@@ -20,7 +20,7 @@ def run() -> Outcome:
     vectors = numbers.standard_normal((ROWS, dim), np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     brands = numbers.integers(0, BRANDS, ROWS)
-    query = vectors[:1] + 0.3 * numbers.standard_normal((1, dim), np.float32) / np.sqrt(dim)
+    query = vectors[:1] + 0.3 * numbers.standard_normal((1, dim), np.float32) / np.float32(np.sqrt(dim))
     before = rss_mb(os.getpid())
     index = ExactIndex(dim)
     index.put("ctg", [IndexRow(f"prd_{n:06}", vectors[n], brand=f"Brand {brands[n]}") for n in range(ROWS)])
@@ -31,7 +31,7 @@ def run() -> Outcome:
         return [hit.product_id for hit in index.search(query, BEST, where)[0]]
 
     def peer() -> list[str]:
-        scores = np.where(brands == 3, (query @ vectors.T)[0], -2)
+        scores = np.where(brands == 3, vectors @ query[0], -2)
         best = np.argpartition(scores, -BEST)[-BEST:]
         return [f"prd_{n:06}" for n in best[np.argsort(-scores[best])]]
 

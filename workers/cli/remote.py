@@ -155,6 +155,8 @@ def _post_picture(server: Remote, path: str, picture: str, params: dict[str, Any
 def _analyze_video(server: Remote, source: str, *, quiet: bool) -> dict[str, Any]:
     if source.startswith(("http://", "https://")):
         job = server.call("POST", "/v1/videos", json={"url": source})
+    elif not Path(source).is_file():
+        fail(f"There is no file {source}.")
     else:
         with Path(source).open("rb") as file:
             job = server.call("POST", "/v1/videos", files={"file": (Path(source).name, file)})

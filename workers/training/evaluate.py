@@ -16,7 +16,7 @@ from workers.training.split import streetstyle
 BATCH = 32
 LATENCY_ROUNDS = 20
 # A street photo's shape in the detector, and five crops in the embedder: the pipeline's usual load.
-DETECTOR_SHAPE = (1, 3, 416, 288)
+DETECTOR_SHAPE = (1, 3, 384, 256)
 CROPS = 5
 
 
@@ -27,26 +27,37 @@ class Figures:
     detector: detection.DetectionFigures
     scenes: detection.DetectionFigures | None
     neighbours: retrieval.RetrievalFigures
-    exact: retrieval.Threshold
     detector_ms: float
     embedder_ms: float
 
 
-def evaluate(shared: Path, models: Path, *, scenes: Sequence[tuple[Path, Path]] = ()) -> Figures:
-    """Figures of detector.onnx and embedder.onnx in `models` on the validation split and on composed `scenes`."""
+def evaluate(
+    shared: Path, models: Path, *, scenes: Sequence[tuple[Path, Path]] = (), hold_out: bool = False
+) -> Figures:
+    """Figures of detector.onnx and embedder.onnx in `models` on the validation split and on composed `scenes`.
+
+    `hold_out` as the embedder was trained: figures for new products mean something only where some were held out.
+    """
     detector, embedder = session(models / "detector.onnx"), session(models / "embedder.onnx")
     photos = [(path, shared / "streetstyle" / "labels" / f"{path.stem}.txt") for path in streetstyle(shared)[1]]
-    judged = [picture for picture in pictures.gather(shared) if picture.source != "street"]
-    vectors = embed(embedder, judged)
     crops = np.zeros((CROPS, 3, pictures.SIDE, pictures.SIDE), np.float32)
     return Figures(
         detector=detection.judge(detector, models / "detector.json", photos),
         scenes=detection.judge(detector, models / "detector.json", scenes) if scenes else None,
-        neighbours=retrieval.judge(judged, vectors),
-        exact=calibrate(judged, vectors),
+        neighbours=neighbours(shared, embedder, hold_out=hold_out)[0],
         detector_ms=latency_ms(detector, np.zeros(DETECTOR_SHAPE, np.float32)),
         embedder_ms=latency_ms(embedder, crops),
     )
+
+
+def neighbours(
+    shared: Path, embedder: onnxruntime.InferenceSession, *, hold_out: bool
+) -> tuple[retrieval.RetrievalFigures, retrieval.Threshold | None]:
+    """Retrieval figures, and the exact threshold where products were held out to calibrate it on."""
+    judged = [picture for picture in pictures.gather(shared) if picture.source != "street"]
+    vectors = embed(embedder, judged)
+    found = retrieval.judge(judged, vectors, hold_out=hold_out)
+    return found, calibrate(judged, vectors) if hold_out else None
 
 
 def session(path: Path, threads: int = 2) -> onnxruntime.InferenceSession:

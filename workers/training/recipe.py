@@ -10,9 +10,10 @@ from pathlib import Path
 from workers.training.compose import compose
 from workers.training.detector import train_detector
 from workers.training.embedder import load_embedder
-from workers.training.evaluate import Figures, evaluate
+from workers.training.evaluate import Figures, evaluate, neighbours, session
 from workers.training.export_detector import export_detector
-from workers.training.export_embedder import export_embedder, write_contract
+from workers.training.export_embedder import export_embedder
+from workers.training.retrieval import RetrievalFigures
 from workers.training.split import is_validation
 from workers.training.train_embedder import train_embedder
 
@@ -56,10 +57,17 @@ def build_models(
     if checkpoint is None:
         raise ValueError("phases must not be empty")
     export_detector(checkpoint, models, image_size=SERVED_SIZE)
-    embedder = load_embedder(train_embedder(shared, work / "embedder"))
-    export_embedder(embedder, models)
-    figures = evaluate(shared, models, scenes=kept_back(scenes))
-    write_contract(models, figures.exact)
+    build_embedder(shared, work, models)
+    return evaluate(shared, models, scenes=kept_back(scenes))
+
+
+def build_embedder(shared: Path, work: Path, models: Path) -> RetrievalFigures:
+    """Train twice: without the held-out products for the figures and the exact threshold, then with them to serve."""
+    rehearsal = work / "rehearsal"
+    path = export_embedder(load_embedder(train_embedder(shared, rehearsal)), rehearsal)
+    figures, exact = neighbours(shared, session(path), hold_out=True)
+    served = load_embedder(train_embedder(shared, work / "served", hold_out=False))
+    export_embedder(served, models, exact=exact)
     return figures
 
 

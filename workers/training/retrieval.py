@@ -25,20 +25,20 @@ class Ranking:
 
 @dataclass(frozen=True)
 class RetrievalFigures:
-    """Seen products were trained on (other photos of them); new ones were held out altogether."""
+    """Seen products were trained on (other photos of them); new ones were held out, None where none were."""
 
     studio_seen: Ranking
-    studio_new: Ranking
+    studio_new: Ranking | None
     photo_seen: Ranking
-    photo_new: Ranking
+    photo_new: Ranking | None
     garment: Ranking
 
 
-def judge(pictures: list[Picture], vectors: Vectors) -> RetrievalFigures:
-    """All five figures; `vectors` are unit length, a row a picture."""
+def judge(pictures: list[Picture], vectors: Vectors, *, hold_out: bool = True) -> RetrievalFigures:
+    """The figures of `vectors` (unit length, a row a picture); `hold_out` as the embedder was trained."""
     names = np.array([picture.name for picture in pictures])
     source = np.array([picture.source for picture in pictures])
-    held = np.array([picture.held_out for picture in pictures])
+    held = np.array([hold_out and picture.held_out for picture in pictures])
     photo = np.char.startswith(source, "photo")
     seen = (source == "photo-val") & ~held
     new = photo & held
@@ -48,9 +48,9 @@ def judge(pictures: list[Picture], vectors: Vectors) -> RetrievalFigures:
 
     return RetrievalFigures(
         studio_seen=ranked(seen, source == "studio"),
-        studio_new=ranked(new, source == "studio"),
+        studio_new=ranked(new, source == "studio") if hold_out else None,
         photo_seen=ranked(seen, source == "photo-train"),
-        photo_new=ranked(new, photo & ~seen),
+        photo_new=ranked(new, photo & ~seen) if hold_out else None,
         garment=ranked(source == "garment-val", source == "garment-train"),
     )
 

@@ -46,7 +46,7 @@ def train_embedder(
     shared: Path,
     out: Path,
     *,
-    steps: int = 400,
+    steps: int = 150,
     hold_out: bool = True,
     threads: int = 1,
     seed: int = 3,

@@ -239,6 +239,13 @@ def test_put_refuses_by_field(brand: Brand, stocked: dict[str, str]) -> None:
         assert brand.products()["p1"]["title"] == "Product 1"
 
 
+def test_money_is_a_whole_number(brand: Brand, stocked: dict[str, str]) -> None:
+    for price in (True, "5000000", 5.5):
+        body = {**BODY, "price_micros": price}
+        answer = brand.client.put(f"/v1/products/{stocked['p']}", json=body, headers=brand.auth)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/price_micros"), price
+
+
 def test_what_get_answers_can_be_put_back(brand: Brand, stocked: dict[str, str]) -> None:
     before = brand.read(f"/v1/products/{stocked['p']}")
     answer = brand.client.put(f"/v1/products/{stocked['p']}", json=before, headers=brand.auth)
