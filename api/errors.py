@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 log = logging.getLogger(__name__)
 PROBLEM_JSON = "application/problem+json"
@@ -167,6 +168,11 @@ async def _on_http(_: Request, error: Exception) -> JSONResponse:
     return problem(wrapped)
 
 
+async def _on_disconnect(_: Request, __: Exception) -> JSONResponse:
+    """Nobody reads this answer, but an upload that breaks off is no fault of ours for the log to tell."""
+    return problem(BadRequest("The body ended early.", pointer="#"))
+
+
 async def _on_crash(request: Request, error: Exception) -> JSONResponse:
     log.error("unhandled error in %s %s", request.method, request.url.path, exc_info=error)
     wrapped = ApiError("Something broke on our side; it is in our log.", code="internal")
@@ -179,4 +185,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_crash)

@@ -1,17 +1,19 @@
 """Who looks at a page: sign-in by cookie, the CSRF token of every form, and the headers each page carries."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import Depends, Form, Header, Request
 from fastapi.responses import Response
+from starlette.datastructures import FormData, UploadFile
 from starlette.responses import RedirectResponse
 
 from api.accounts.auth import Principal, signed_in
 from api.accounts.scopes import TenantKind
 from api.accounts.sessions import COOKIE, MAX_AGE_S, SessionClaims
-from api.errors import Forbidden
+from api.errors import Forbidden, Unprocessable
 from api.ports import Ports
 
 # pages load nothing from elsewhere and run no inline script
@@ -79,6 +81,26 @@ async def csrf_checked(
 
 
 CsrfChecked = Depends(csrf_checked)
+
+
+async def checked_form(request: Request, _: Annotated[Viewer, Depends(viewer)]) -> AsyncIterator[FormData]:
+    """The form of an upload, read only now that the person is known. FastAPI would read a declared form before any
+    dependency has run, and let strangers fill the disk. Raises Forbidden without the session's token."""
+    async with request.form(max_files=1, max_fields=8) as form:
+        token = form.get("csrf") or request.headers.get("x-csrf-token", "")
+        await csrf_checked(request, csrf=str(token))
+        yield form
+
+
+CheckedForm = Annotated[FormData, Depends(checked_form)]
+
+
+def the_file(form: FormData, name: str) -> UploadFile:
+    """The file part of that name."""
+    found = form.get(name)
+    if not isinstance(found, UploadFile) or not found.size:
+        raise Unprocessable("Choose a file first.", pointer=f"#/{name}")
+    return found
 
 
 def same_origin(request: Request) -> None:

@@ -11,6 +11,7 @@ from api.accounts.repository import AccountsAcrossTenants
 from api.accounts.scopes import SCOPES_OF, Scope, TenantKind
 from api.accounts.service import secret_hash
 from api.accounts.sessions import COOKIE, SessionClaims, SessionSigner
+from api.accounts.throttle import SignInThrottle
 from api.errors import Forbidden, Unauthorized
 from api.kit.cache import FreshCache
 from api.kit.db import Database
@@ -43,6 +44,7 @@ class Gatekeeper:
 
     def __init__(self, database: Database, signer: SessionSigner) -> None:
         self.signer = signer
+        self.throttle = SignInThrottle()
         self._database = database
         self._keys: FreshCache[str, Principal | None] = FreshCache(
             self._load_key, refresh_after_s=REFRESH_S, expire_after_s=EXPIRE_S

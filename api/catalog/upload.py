@@ -104,5 +104,9 @@ async def _address(request: Request) -> str:
         rows = error.errors()
         if rows[0]["type"] == "json_invalid":
             raise BadRequest("The body is not valid JSON.", pointer="#") from error
-        errors = [FieldError(pointer_of(("body", *row["loc"])), row["msg"]) for row in rows]
+        unknown = "Unknown field; options are query parameters."
+        errors = [
+            FieldError(pointer_of(("body", *row["loc"])), unknown if row["type"] == "extra_forbidden" else row["msg"])
+            for row in rows
+        ]
         raise Unprocessable("; ".join(f"{row.pointer}: {row.detail}" for row in errors[:3]), errors=errors) from error

@@ -10,7 +10,7 @@ from api.kit.clock import UtcTime
 from api.kit.names import one_line
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-HOST = re.compile(r"[a-z0-9_.:-]{1,253}|[^\x00-\x7f\s/?#@]{1,253}")
+HOST = re.compile(r"[a-z0-9_.-]{1,253}")
 
 
 def normal_origin(text: str) -> str:
@@ -20,7 +20,7 @@ def normal_origin(text: str) -> str:
         raise ValueError("an origin is scheme and host, such as https://example.com, without a path")
     if parts.query or parts.fragment or parts.username or "*" in text:
         raise ValueError("an origin has no path, query, user name or wildcard")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else _ascii(parts.hostname)
     port = "" if parts.port in {None, DEFAULT_PORTS[parts.scheme]} else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}"
 
@@ -29,11 +29,22 @@ def normal_host(text: str) -> str:
     """`CDN.example.com:8080` -> lower case; raises ValueError for anything but a host with an optional port."""
     host = text.strip().lower()
     parts = urlsplit(f"//{host}")
-    if not parts.hostname or parts.netloc != host or "@" in host or not HOST.fullmatch(parts.hostname):
+    if not parts.hostname or parts.netloc != host or "@" in host:
         raise ValueError("a media host is a host name such as cdn.example.com, with a port where it needs one")
     if parts.port is not None and parts.port == 0:
         raise ValueError("port 0 is no port")
-    return host
+    return host if ":" in parts.hostname else host.replace(parts.hostname, _ascii(parts.hostname), 1)
+
+
+def _ascii(host: str) -> str:
+    """The name as browsers send it: `bücher.example` -> `xn--bcher-kva.example`."""
+    try:
+        name = host if host.isascii() else host.encode("idna").decode()
+    except UnicodeError as error:
+        raise ValueError("this host name is malformed") from error
+    if not HOST.fullmatch(name):
+        raise ValueError("this is no host name; write one such as example.com")
+    return name
 
 
 Origin = Annotated[str, Field(max_length=300), AfterValidator(normal_origin)]

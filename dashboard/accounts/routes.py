@@ -43,11 +43,15 @@ def sign_in_now(
     next: Text = "/",  # noqa: A002 - the form field's usual name
 ) -> Response:
     """Check the password; wrong ones are told no more than that."""
+    names = f"address {email.strip().lower()}", f"caller {request.client.host if request.client else ''}"
+    ports.gatekeeper.throttle.check(*names)
     with ports.database.read() as session:
         user = AccountsDesk(session, ports.clock.now()).authenticate(email, password)
     if user is None:
+        ports.gatekeeper.throttle.failed(*names)
         told = "E-mail address or password is wrong."
         return render(request, "accounts/signin.html", 422, next=local_path(next, "/"), email=email, problem=told)
+    ports.gatekeeper.throttle.succeeded(*names)
     response = RedirectResponse(local_path(next, "/"), status_code=303)
     sign_in(response, ports, user.id, user.session_epoch)
     return response

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request, UploadFile
+from fastapi import APIRouter, Form, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
 from api.accounts.scopes import TenantKind
@@ -20,7 +21,7 @@ from api.kit.paging import Cursor, CursorParams, page_of
 from api.ports import Ports, PortsDep
 from dashboard.rendering import MICROS, render
 from dashboard.reporting import AskedFor, exported, shown, today_in
-from dashboard.security import CsrfChecked, Viewer, viewer_of
+from dashboard.security import CheckedForm, CsrfChecked, Viewer, the_file, viewer_of
 
 router = APIRouter(prefix="/brand", include_in_schema=False)
 Brand = Annotated[Viewer, viewer_of(TenantKind.brand)]
@@ -108,19 +109,22 @@ def list_catalog(
     return RedirectResponse(f"/brand/catalogs/{catalog_id}", status_code=303)
 
 
-@router.post("/catalogs/{catalog_id}/imports", dependencies=[CsrfChecked])
-def upload(
-    ports: PortsDep, who: Brand, catalog_id: str, file: UploadFile,
-    mode: Annotated[ImportMode, Form()] = ImportMode.full,
-) -> Response:  # fmt: skip
+@router.post("/catalogs/{catalog_id}/imports")
+async def upload(ports: PortsDep, who: Brand, catalog_id: str, form: CheckedForm) -> Response:
     """Take a feed in and show how it goes."""
-    with ports.database.read() as session:
-        _imports(session, ports, who).check(catalog_id)
-    key = keep_feed(ports, file.file)
-    with ports.database.write() as session:
-        job = _imports(session, ports, who).create(catalog_id, mode=mode, feed_key=key)
-    ports.queue.send("catalog.run_import", import_id=job.id)
-    return RedirectResponse(f"/brand/imports/{job.id}", status_code=303)
+    file = the_file(form, "file")
+    mode = ImportMode.merge if form.get("mode") == "merge" else ImportMode.full
+
+    def store() -> str:
+        with ports.database.read() as session:
+            _imports(session, ports, who).check(catalog_id)
+        key = keep_feed(ports, file.file)
+        with ports.database.write() as session:
+            return _imports(session, ports, who).create(catalog_id, mode=mode, feed_key=key).id
+
+    import_id = await run_in_threadpool(store)
+    await run_in_threadpool(ports.queue.send, "catalog.run_import", import_id=import_id)
+    return RedirectResponse(f"/brand/imports/{import_id}", status_code=303)
 
 
 @router.get("/imports/{import_id}")

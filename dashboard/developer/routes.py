@@ -4,7 +4,7 @@ import base64
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
@@ -19,7 +19,7 @@ from api.search.picture_search import search_picture
 from api.search.schemas import SearchQuery
 from api.vision.errors import PictureError
 from dashboard.rendering import render
-from dashboard.security import CsrfChecked, Viewer, viewer
+from dashboard.security import CheckedForm, CsrfChecked, Viewer, the_file, viewer
 
 router = APIRouter(prefix="/developer", include_in_schema=False)
 # every kind of tenant may call the API, so everybody who is signed in may see these pages
@@ -99,20 +99,20 @@ def search_page(request: Request, who: Person) -> Response:
     return render(request, "developer/search.html", viewer=who, page="search")
 
 
-@router.post("/search", dependencies=[CsrfChecked])
+@router.post("/search")
 async def search_now(
     request: Request,
     ports: PortsDep,
     who: Person,
-    image: Annotated[UploadFile, File()],
-    whole: Annotated[bool, Form()] = False,
+    form: CheckedForm,
 ) -> Response:
     """What the API answers for a picture, drawn on it."""
+    image = the_file(form, "image")
     limit = ports.settings.fetch.max_picture_bytes
     data = await image.read(limit + 1)
     if len(data) > limit:
         return render(request, "developer/found.html", 413, problem=f"At most {limit // 1024**2} MB, please.")
-    options = SearchQuery(limit=MATCHES, detect=not whole)
+    options = SearchQuery(limit=MATCHES, detect=form.get("whole") != "true")
     try:
         answer = await ports.eyes.work.run(lambda: search_picture(ports, who.tenant_id, data, options))
     except PictureError as error:

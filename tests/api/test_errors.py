@@ -1,7 +1,13 @@
 """Every refusal has the one form, those of the framework too."""
 
+import asyncio
+from typing import Any
+
 import pytest
 from fastapi.testclient import TestClient
+
+from api.main import create_app
+from api.ports import Ports
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe\x00", b"[" * 100_000, b'{"name":' + b"9" * 5000 + b"}"])
@@ -10,3 +16,26 @@ def test_a_body_that_cannot_be_read_is_pointed_at(client: TestClient, account, b
     answer = client.post("/v1/sites", content=body, headers=headers)
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
     assert answer.json()["errors"][0]["pointer"] == "#"
+
+
+@pytest.mark.parametrize("path", ["/v1/tags", "/v1/videos", "/v1/catalogs/{c}/imports", "/webhooks/stripe"])
+def test_an_upload_that_breaks_off_is_no_crash(ports: Ports, client: TestClient, account, path: str) -> None:
+    auth = account("brand").auth
+    catalog_id = client.post("/v1/catalogs", json={"name": "x"}, headers=auth).json()["id"]
+    kind = "text/plain" if path == "/v1/tags" else "application/json"
+    headers = [(b"authorization", auth["Authorization"].encode()), (b"content-type", kind.encode())]
+    scope: dict[str, Any] = {
+        "type": "http", "method": "POST", "path": path.format(c=catalog_id), "query_string": b"", "headers": headers
+    }  # fmt: skip
+    arriving = iter([{"type": "http.request", "body": b'{"', "more_body": True}, {"type": "http.disconnect"}])
+    statuses: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        return next(arriving)
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    asyncio.run(create_app(ports)(scope, receive, send))
+    assert statuses == [400]

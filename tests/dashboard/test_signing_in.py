@@ -89,3 +89,26 @@ def test_pages_run_no_inline_script_and_cannot_be_framed(person: Callable[..., P
     policy = person("brand").client.get("/brand", headers=PAGE).headers["content-security-policy"]
     assert "script-src 'self';" in policy
     assert "frame-ancestors 'none'" in policy
+
+
+def test_guessing_is_slowed_by_address_and_the_right_password_then_waits_too(site: Callable[[], TestClient]) -> None:
+    site().post("/signup", data=FORM)
+    guess = {"email": "ann@example.com", "password": "wrong wrong"}
+    answers = [site().post("/signin", data=guess).status_code for _ in range(11)]
+    assert answers == [422] * 10 + [429]
+    late = site().post("/signin", data={**guess, "password": "long enough"}, follow_redirects=False)
+    assert late.status_code == 429
+    assert int(late.headers["retry-after"]) > 600
+
+
+@pytest.mark.parametrize("path", ["/brand/catalogs/ctg_x/imports", "/developer/search"])
+def test_a_strangers_upload_is_not_even_read(site: Callable[[], TestClient], path: str) -> None:
+    """The body breaks off with an error as soon as somebody reads it."""
+
+    def body():
+        raise AssertionError("the body was read")
+        yield b""
+
+    headers = {**PAGE, "Content-Type": "multipart/form-data; boundary=x"}
+    answer = site().post(path, content=body(), headers=headers, follow_redirects=False)
+    assert answer.status_code == 303

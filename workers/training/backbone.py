@@ -106,7 +106,7 @@ class LiteFeatures(nn.Module):
                 part.eval()
 
     def fold_frozen(self) -> None:
-        """Fold batch norm into the frozen convolutions: they cost a third less in every step."""
+        """Fold batch norm into the frozen convolutions: less to compute in every step."""
         if self.frozen:
             for part in (self.stem, *self.stages[: self.frozen]):
                 _fold(part.eval())

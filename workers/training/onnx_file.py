@@ -46,7 +46,7 @@ def export(
 def compact(model: onnx.ModelProto) -> None:
     """Store the large weights as float16 behind a cast, which ONNX Runtime folds away when it loads the file.
 
-    Halves the file; the arithmetic stays float32. Measured effect on mAP50 and on neighbours: none.
+    Halves the file; the arithmetic stays float32. Measured on the embedder: one of 552 first neighbours changed.
     """
     graph = model.graph
     casts = []

@@ -10,9 +10,9 @@ from pathlib import Path
 from workers.training.compose import compose
 from workers.training.detector import train_detector
 from workers.training.embedder import load_embedder
-from workers.training.evaluate import Figures, evaluate, neighbours, session
+from workers.training.evaluate import Figures, evaluate, likeness_floor, neighbours, session
 from workers.training.export_detector import export_detector
-from workers.training.export_embedder import export_embedder
+from workers.training.export_embedder import export_embedder, write_contract
 from workers.training.retrieval import RetrievalFigures
 from workers.training.split import is_validation
 from workers.training.train_embedder import train_embedder
@@ -30,12 +30,18 @@ class Phase:
 
 
 PHASES = (Phase("coarse", 18, 320, 1e-3, 3), Phase("fine", 8, 384, 4e-4, 2))
-# Served a little larger than trained: things look smaller in a letterboxed picture than in a training mosaic's crop.
-SERVED_SIZE = 416
+# As large as the last phase trains: 416 was level on street photos and worse on renders.
+SERVED_SIZE = 384
 
 
 def build_models(
-    shared: Path, work: Path, models: Path, *, renders: Sequence[Path] = (), phases: Sequence[Phase] = PHASES
+    shared: Path,
+    work: Path,
+    models: Path,
+    *,
+    renders: Sequence[Path] = (),
+    phases: Sequence[Phase] = PHASES,
+    embedder_steps: int = 150,
 ) -> Figures:
     """Train, export into `models` and judge. `renders` are further folders of scenes (images/, labels/).
 
@@ -57,17 +63,18 @@ def build_models(
     if checkpoint is None:
         raise ValueError("phases must not be empty")
     export_detector(checkpoint, models, image_size=SERVED_SIZE)
-    build_embedder(shared, work, models)
+    build_embedder(shared, work, models, steps=embedder_steps)
     return evaluate(shared, models, scenes=kept_back(scenes))
 
 
-def build_embedder(shared: Path, work: Path, models: Path) -> RetrievalFigures:
+def build_embedder(shared: Path, work: Path, models: Path, *, steps: int = 150) -> RetrievalFigures:
     """Train twice: without the held-out products for the figures and the exact threshold, then with them to serve."""
     rehearsal = work / "rehearsal"
-    path = export_embedder(load_embedder(train_embedder(shared, rehearsal)), rehearsal)
+    path = export_embedder(load_embedder(train_embedder(shared, rehearsal, steps=steps)), rehearsal)
     figures, exact = neighbours(shared, session(path), hold_out=True)
-    served = load_embedder(train_embedder(shared, work / "served", hold_out=False))
-    export_embedder(served, models, exact=exact)
+    served = load_embedder(train_embedder(shared, work / "served", steps=steps, hold_out=False))
+    path = export_embedder(served, models, exact=exact)
+    write_contract(models, exact, likeness_floor(shared, session(path)))
     return figures
 
 

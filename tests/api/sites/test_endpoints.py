@@ -21,6 +21,13 @@ def test_origins_and_hosts_are_kept_in_one_form(client: TestClient, account) -> 
     assert made["key"].startswith("pk_")
 
 
+def test_names_in_any_script_are_kept_as_browsers_send_them(client: TestClient, account) -> None:
+    body = {"name": "x", "origins": ["https://Bücher.example:8443"], "media_hosts": ["bilder.bücher.example:81"]}
+    made = client.post("/v1/sites", json=body, headers=account("publisher").auth).json()
+    assert made["origins"] == ["https://xn--bcher-kva.example:8443"]
+    assert made["media_hosts"] == ["bilder.xn--bcher-kva.example:81"]
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -28,6 +35,7 @@ def test_origins_and_hosts_are_kept_in_one_form(client: TestClient, account) -> 
         ("origins", ["javascript:alert(1)"]),
         ("origins", ["https://*.example.com"]),
         ("origins", ["null"]),
+        ("origins", ["https://a\\b"]),
         ("media_hosts", ["http://example.com"]),
         ("media_hosts", ["a b"]),
         ("media_hosts", ["user@host"]),
