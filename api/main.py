@@ -60,7 +60,7 @@ def create_app(ports: Ports) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
 
-    app = FastAPI(title="Shoplight", version="1", lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app = FastAPI(title="Shoplight", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.ports = ports
     errors.install(app)
     app.add_middleware(IdempotencyMiddleware, ports=ports)

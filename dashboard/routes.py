@@ -11,10 +11,11 @@ from dashboard.files import router as files
 from dashboard.operator.routes import router as operator
 from dashboard.problems import show_problems_as_pages
 from dashboard.publisher.routes import router as publisher
+from dashboard.reference import router as reference
 from dashboard.rendering import HERE
 from dashboard.security import SignInFirst, redirect_to_sign_in
 
-ROUTERS: tuple[APIRouter, ...] = (accounts, brand, publisher, developer, operator, files, demo)
+ROUTERS: tuple[APIRouter, ...] = (accounts, brand, publisher, developer, operator, files, reference, demo)
 
 
 def mount(app: FastAPI) -> None:

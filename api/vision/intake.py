@@ -1,59 +1,34 @@
 """The picture of a request: multipart `image`, or JSON `image_url`, which our fetcher fetches. Nothing is kept."""
 
-from collections.abc import AsyncGenerator
-
 import msgspec
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect
 
-from api.errors import ApiError, BadRequest, FieldError, TooLarge, Unavailable, Unprocessable, UnsupportedMedia
+from api.errors import ApiError, BadRequest, TooLarge, Unavailable, Unprocessable
 from api.kit.fetcher import Fetcher, FetchFailed, FetchRefused
+from api.kit.uploads import JSON, body_kind, described, form_of, json_bytes, refuse_unknown
 from api.vision.errors import PictureError, PictureFault
 from api.vision.service import Eyes
 
-MAX_JSON_BYTES = 16 * 1024
-MULTIPART_OVERHEAD = 64 * 1024
-MAX_FIELDS = 8
 PICTURES = "image/*,*/*;q=0.1"
 IMAGE, IMAGE_URL = "#/image", "#/image_url"
 
-# For the API description: the body is read from the stream, so FastAPI cannot see it.
-BODY_DESCRIPTION = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["image"],
-                    "properties": {"image": {"type": "string", "format": "binary"}},
-                }
-            },
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["image_url"],
-                    "properties": {"image_url": {"type": "string", "format": "uri"}},
-                    "additionalProperties": False,
-                }
-            },
-        },
-    }
+_ADDRESS = {
+    "type": "object",
+    "required": ["image_url"],
+    "properties": {"image_url": {"type": "string", "format": "uri"}},
+    "additionalProperties": False,
 }
+BODY_DESCRIPTION = described("image", _ADDRESS)
 
 
 async def picture_bytes(request: Request, fetcher: Fetcher, eyes: Eyes, max_bytes: int) -> tuple[bytes, str]:
     """The undecoded picture, and the pointer to the field it came in."""
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type == "multipart/form-data":
-        image, url = await _from_form(request, max_bytes)
-    elif content_type == "application/json":
-        image, url = None, await _from_json(request)
+    if body_kind(request, "image", "image_url") == JSON:
+        image, url = None, _address(await json_bytes(request))
     else:
-        detail = "Send multipart/form-data with a file `image`, or application/json with `image_url`."
-        raise UnsupportedMedia(detail, pointer="@Content-Type")
+        async with form_of(request, max_bytes, IMAGE, ["image", "image_url"]) as form:
+            image, url = await _one_picture(form)
     if image is not None:
         return image, IMAGE
     return await _fetched(url, fetcher, eyes, max_bytes), IMAGE_URL
@@ -68,59 +43,7 @@ def refusal(error: PictureError, pointer: str) -> ApiError:
     return kind(detail, pointer=pointer, code=f"picture_{error.code}")
 
 
-async def _bounded(request: Request, max_bytes: int, pointer: str) -> AsyncGenerator[bytes, None]:
-    too_large = TooLarge(f"At most {max_bytes:,} bytes are taken.", pointer=pointer)
-    length = request.headers.get("content-length", "")
-    if length.isascii() and length.isdigit() and int(length) > max_bytes:
-        raise too_large
-    total = 0
-    try:
-        async for chunk in request.stream():
-            total += len(chunk)
-            if total > max_bytes:
-                raise too_large
-            yield chunk
-    except ClientDisconnect as error:
-        raise BadRequest("The upload was broken off.", pointer=pointer) from error
-
-
-class _WholeForm(MultiPartParser):
-    """Refuses a body that ends before its closing boundary, and closes what came of it; its parent does neither."""
-
-    ended = False
-
-    def on_end(self) -> None:
-        self.ended = True
-
-    async def parse(self) -> FormData:
-        form = await super().parse()
-        if not self.ended:
-            for file in self._files_to_close_on_error:
-                file.close()
-            raise MultiPartException("it ends before its closing boundary")
-        return form
-
-
-async def _from_form(request: Request, max_bytes: int) -> tuple[bytes | None, str]:
-    stream = _bounded(request, max_bytes + MULTIPART_OVERHEAD, IMAGE)
-    parser = _WholeForm(
-        request.headers, stream, max_files=MAX_FIELDS, max_fields=MAX_FIELDS, max_part_size=MAX_JSON_BYTES
-    )
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise BadRequest(f"The multipart body cannot be read: {error.message}", pointer="#") from error
-    try:
-        return await _one_picture(form)
-    finally:
-        await form.close()
-
-
 async def _one_picture(form: FormData) -> tuple[bytes | None, str]:
-    unknown = sorted(set(form) - {"image", "image_url"})
-    if unknown:
-        errors = [FieldError(f"#/{name[:100]}", "Unknown field; options are query parameters.") for name in unknown]
-        raise Unprocessable("Only `image` or `image_url` is taken from a form.", errors=errors)
     if len(form.multi_items()) > 1:
         raise Unprocessable("Send one picture: either `image` or `image_url`.", pointer=IMAGE)
     image = form.get("image")
@@ -136,8 +59,7 @@ async def _one_picture(form: FormData) -> tuple[bytes | None, str]:
     return None, url
 
 
-async def _from_json(request: Request) -> str:
-    body = b"".join([chunk async for chunk in _bounded(request, MAX_JSON_BYTES, "#")])
+def _address(body: bytes) -> str:
     try:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -146,10 +68,7 @@ async def _from_json(request: Request) -> str:
         raise Unprocessable("The body must be an object with `image_url`.", pointer="#")
     if "image" in document and "image_url" in document:
         raise Unprocessable("Send one picture: either `image` or `image_url`.", pointer=IMAGE)
-    unknown = sorted(set(document) - {"image_url"})
-    if unknown:
-        errors = [FieldError(f"#/{name[:100]}", "Unknown field; options are query parameters.") for name in unknown]
-        raise Unprocessable("Only `image_url` is taken from a JSON body.", errors=errors)
+    refuse_unknown(document, ["image_url"])
     url = document.get("image_url")
     if not isinstance(url, str) or not url:
         raise Unprocessable("`image_url` must be the http(s) URL of a picture.", pointer=IMAGE_URL)
