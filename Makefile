@@ -32,7 +32,7 @@ sdk: ## Build the publisher script from its sources (needs Node)
 
 screenshots: $(VENV)/.dev ## Draw the pictures of the README from a running demo
 	@infra/test-tools.sh >&2
-	@$(BIN)/python infra/screenshots.py $(ARGS)
+	@$(BIN)/python infra/screenshots/draw.py $(ARGS)
 
 lock: $(VENV)/.dev ## Renew requirements*.lock from pyproject.toml
 	@infra/lock.sh $(BIN)

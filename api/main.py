@@ -18,6 +18,7 @@ from api.catalog.picture_endpoints import router as pictures
 from api.events.endpoints import router as events
 from api.events.redirect import router as clicks
 from api.kit.body_limit import BodyLimit, LimitOf
+from api.kit.clean_urls import CleanUrls
 from api.kit.idempotency import IdempotencyMiddleware
 from api.kit.sdk_delivery import ReadableAnswers, SdkFiles
 from api.media.endpoints import router as media
@@ -66,6 +67,7 @@ def create_app(ports: Ports) -> FastAPI:
     app.add_middleware(IdempotencyMiddleware, ports=ports)
     app.add_middleware(BodyLimit, limit_of=_limits(ports.settings))
     app.add_middleware(ReadableAnswers, paths=SDK_CALLS)
+    app.add_middleware(CleanUrls)
     for router in ROUTERS:
         app.include_router(router)
     app.include_router(_health())

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 
@@ -105,19 +105,19 @@ def post_all(url: str, bodies: list[bytes], taken: set[int], first: int) -> None
     def post(number: int) -> None:
         try:
             answer = client.post(f"{url}/v1/events", content=bodies[number], headers=headers)
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return
         if answer.status_code == 202:
             body = answer.json()
             assert body["accepted"] + body["duplicate"] == BATCH
             taken.add(number)
 
-    with httpx.Client(timeout=10) as client, ThreadPoolExecutor(4) as pool:
+    with httpx2.Client(timeout=10) as client, ThreadPoolExecutor(4) as pool:
         list(pool.map(post, range(first, len(bodies))))
 
 
 def totals(server: Server, publisher: Account, traffic: str = "gross") -> dict[str, int]:
-    answer = httpx.get(f"{server.url}/v1/reports/ctr", params={"traffic": traffic}, headers=publisher.auth, timeout=10)
+    answer = httpx2.get(f"{server.url}/v1/reports/ctr", params={"traffic": traffic}, headers=publisher.auth, timeout=10)
     assert answer.status_code == 200, answer.text
     return dict(answer.json()["totals"])
 
@@ -136,7 +136,7 @@ def settled(server: Server, publisher: Account, expected: int) -> dict[str, int]
 
 def test_every_acknowledged_event_counts_exactly_once(server: Server, publisher: Account) -> None:
     body = {"name": "Magazine", "origins": [ORIGIN], "media_hosts": []}
-    site = httpx.post(f"{server.url}/v1/sites", json=body, headers=publisher.auth, timeout=10).json()
+    site = httpx2.post(f"{server.url}/v1/sites", json=body, headers=publisher.auth, timeout=10).json()
     bodies = batches(server.datadir, site, publisher.tenant_id, 200)
 
     taken: set[int] = set()

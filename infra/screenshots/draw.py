@@ -1,6 +1,6 @@
 """Draws the README's pictures: starts a demo on a fresh directory, walks through its pages with Chromium, stops it.
 
-Usage: python infra/screenshots.py [--out docs/screenshots] [--minutes-of-traffic 1]"""
+Usage: python infra/screenshots/draw.py [--out DIR] [--minutes-of-traffic 1]"""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-REPO = Path(__file__).resolve().parents[1]
+REPO = Path(__file__).resolve().parents[2]
 CHROMIUM = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -89,7 +89,7 @@ def walk(browser: Browser, line: dict[str, Any], out: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=REPO / "docs" / "screenshots")
+    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent)
     parser.add_argument("--minutes-of-traffic", type=float, default=1.0)
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
