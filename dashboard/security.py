@@ -98,6 +98,8 @@ CheckedForm = Annotated[FormData, Depends(checked_form)]
 def the_file(form: FormData, name: str) -> UploadFile:
     """The file part of that name."""
     found = form.get(name)
+    if isinstance(found, UploadFile) and found.filename and not found.size:
+        raise Unprocessable("This file is empty.", pointer=f"#/{name}")
     if not isinstance(found, UploadFile) or not found.size:
         raise Unprocessable("Choose a file first.", pointer=f"#/{name}")
     return found

@@ -10,7 +10,8 @@ from api.accounts.scopes import TenantKind
 from api.accounts.service import AccountsDesk
 from api.accounts.sessions import COOKIE
 from api.errors import ApiError
-from api.ports import PortsDep
+from api.ports import Ports, PortsDep
+from dashboard.demo.routes import demo_page
 from dashboard.rendering import render
 from dashboard.security import HOME_OF, CsrfChecked, SameOrigin, Viewer, local_path, sign_in, viewer
 
@@ -20,18 +21,31 @@ SIGN_UP_KINDS = (TenantKind.publisher, TenantKind.brand, TenantKind.developer)
 
 
 @router.get("/")
-async def front(request: Request) -> Response:
+async def front(request: Request, ports: PortsDep) -> Response:
     """What this is; a signed-in person goes home."""
     principal = await signed_in(request)
     if principal is not None:
         return RedirectResponse(HOME_OF[principal.kind], status_code=303)
-    return render(request, "accounts/front.html")
+    return render(request, "accounts/front.html", demo=demo_page(ports))
 
 
 @router.get("/signin")
-def sign_in_page(request: Request, next: str = "/") -> Response:  # noqa: A002 - the query parameter's usual name
+def sign_in_page(
+    request: Request,
+    ports: PortsDep,
+    next: str = "/",  # noqa: A002 - the query parameter's usual name
+) -> Response:
     """The form."""
-    return render(request, "accounts/signin.html", next=local_path(next, "/"), email="", problem="")
+    return _sign_in_form(request, ports, next)
+
+
+def _sign_in_form(
+    request: Request, ports: Ports, target: str, status: int = 200, email: str = "", problem: str = ""
+) -> Response:
+    return render(
+        request, "accounts/signin.html", status, demo=demo_page(ports), next=local_path(target, "/"), email=email,
+        problem=problem,
+    )  # fmt: skip
 
 
 @router.post("/signin", dependencies=[SameOrigin])
@@ -49,8 +63,7 @@ def sign_in_now(
         user = AccountsDesk(session, ports.clock.now()).authenticate(email, password)
     if user is None:
         ports.gatekeeper.throttle.failed(*names)
-        told = "E-mail address or password is wrong."
-        return render(request, "accounts/signin.html", 422, next=local_path(next, "/"), email=email, problem=told)
+        return _sign_in_form(request, ports, next, 422, email, "E-mail address or password is wrong.")
     ports.gatekeeper.throttle.succeeded(*names)
     response = RedirectResponse(local_path(next, "/"), status_code=303)
     sign_in(response, ports, user.id, user.session_epoch)

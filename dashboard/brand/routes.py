@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
+from pydantic import ValidationError
 
 from api.accounts.scopes import TenantKind
 from api.ads.models import Campaign, CampaignState
@@ -19,6 +20,7 @@ from api.errors import ApiError
 from api.kit.db import ReadSession, WriteSession
 from api.kit.paging import Cursor, CursorParams, page_of
 from api.ports import Ports, PortsDep
+from dashboard.problems import in_words
 from dashboard.rendering import MICROS, render
 from dashboard.reporting import AskedFor, exported, shown, today_in
 from dashboard.security import CheckedForm, CsrfChecked, Viewer, the_file, viewer_of
@@ -144,7 +146,8 @@ def campaigns(request: Request, session: ReadSession, ports: PortsDep, who: Bran
 @router.post("/campaigns", dependencies=[CsrfChecked])
 def create_campaign(
     request: Request, session: WriteSession, ports: PortsDep, who: Brand,
-    bid: Annotated[float, Form(gt=0, le=1000)], daily_budget: Annotated[float, Form(gt=0, le=10**9)],
+    bid: Annotated[float, Form(ge=0.01, le=1000, allow_inf_nan=False)],
+    daily_budget: Annotated[float, Form(ge=1, le=10**9, allow_inf_nan=False)],
     name: Text = "", currency: Text = "",
 ) -> Response:  # fmt: skip
     """A new campaign that pays by the click."""
@@ -157,9 +160,11 @@ def create_campaign(
         )
         _ads(session, ports, who).create_campaign(data)
         session.commit()
-    except (ApiError, ValueError) as error:
+    except (ApiError, ValidationError) as error:
         session.rollback()
-        return _campaigns_page(request, session, ports, who, 422, str(error))
+        problem = in_words(error) if isinstance(error, ValidationError) else error.detail
+        form = {"name": name, "bid": bid, "daily_budget": daily_budget, "currency": currency}
+        return _campaigns_page(request, session, ports, who, 422, problem=problem, form=form)
     return RedirectResponse("/brand/campaigns", status_code=303)
 
 
@@ -173,12 +178,11 @@ def set_campaign_state(
 
 
 def _campaigns_page(
-    request: Request, session: Any, ports: Ports, who: Viewer, status: int = 200, problem: str = ""
+    request: Request, session: Any, ports: Ports, who: Viewer, status: int = 200, **more: Any
 ) -> Response:
     rows = _ads(session, ports, who).page(Campaign, Cursor(None, SHORT))[:SHORT]
-    return render(
-        request, "brand/campaigns.html", status, viewer=who, page="campaigns", campaigns=rows, problem=problem
-    )
+    context = {"page": "campaigns", "campaigns": rows, "form": {}, **more}
+    return render(request, "brand/campaigns.html", status, viewer=who, **context)
 
 
 @router.get("/invoices")

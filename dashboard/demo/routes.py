@@ -1,6 +1,7 @@
 """The demo's publishers' pages and its brands' shop: plain pages as a publisher would write them, with one script."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Request
@@ -17,9 +18,19 @@ Slug = Annotated[str, InPath(max_length=80, pattern=r"^[a-z0-9-]+$")]
 DAY_S = 86_400
 
 
+def _sites(ports: Ports) -> Path:
+    """What seeding leaves in the data directory; outside the demo there is none."""
+    return ports.settings.datadir / "demo-sites.json"
+
+
+def demo_page(ports: Ports) -> str:
+    """The path of a publisher's front page in the demo; empty where no demo runs."""
+    return f"{router.prefix}/{next(iter(content.publishers()))}" if _sites(ports).exists() else ""
+
+
 def _site_key(ports: Ports, publisher: str) -> str:
     """The publishable key that seeding made for this publisher; empty before the seeding got there."""
-    kept = ports.settings.datadir / "demo-sites.json"
+    kept = _sites(ports)
     return str(json.loads(kept.read_text()).get(publisher, "")) if kept.exists() else ""
 
 

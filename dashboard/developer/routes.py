@@ -65,8 +65,11 @@ def create_key(
 ) -> Response:
     """Make a key and show its secret this once."""
     service = AccountService(session, who.tenant_id, who.principal.actor, ports.clock.now())
+    if not scopes:
+        # asked for nothing: the service would take that as everything
+        return _keys_page(request, session, ports, who, 422, problem="Choose at least one scope.")
     try:
-        key, secret = service.create_key(name.strip() or "unnamed", scopes or None, held=who.principal.scopes)
+        key, secret = service.create_key(name.strip() or "unnamed", scopes, held=who.principal.scopes)
     except ApiError as error:
         return _keys_page(request, session, ports, who, 422, problem=error.detail)
     session.flush()

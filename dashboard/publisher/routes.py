@@ -16,6 +16,7 @@ from api.media.service import MediaService
 from api.ports import Ports, PortsDep
 from api.sites.schemas import SiteCreate, SiteRead
 from api.sites.service import SiteService
+from dashboard.problems import in_words
 from dashboard.rendering import render
 from dashboard.reporting import AskedFor, exported, shown, today_in
 from dashboard.security import CsrfChecked, Viewer, viewer_of
@@ -108,10 +109,8 @@ def create_site(
     try:
         data = SiteCreate(name=name.strip(), origins=origins.split(), media_hosts=media_hosts.split())
     except ValidationError as error:
-        first = error.errors()[0]
-        problem = f"{str(first['loc'][0]).replace('_', ' ')}: {first['msg']}"
         rows = _sites(session, ports, who).page(Cursor(None, SHORT))[:SHORT]
-        return _sites_page(request, ports, who, rows, 422, form=form, problem=problem)
+        return _sites_page(request, ports, who, rows, 422, form=form, problem=in_words(error))
     _sites(session, ports, who).create(data)
     session.commit()
     return RedirectResponse("/publisher/sites", status_code=303)

@@ -4,6 +4,8 @@ import html
 import re
 from collections.abc import Callable
 
+from api.accounts.scopes import SCOPES_OF, TenantKind
+from api.ports import Ports
 from tests.conftest import RecordingQueue
 from tests.dashboard.conftest import Person
 
@@ -12,7 +14,7 @@ MARKUP = '<img src=x onerror="alert(1)">'
 
 def test_a_key_made_on_the_page_works_and_is_revoked_there(person: Callable[..., Person]) -> None:
     one = person("developer")
-    answer = one.post("/developer/keys", {"name": MARKUP})
+    answer = one.post("/developer/keys", {"name": MARKUP, "scopes": sorted(SCOPES_OF[TenantKind.developer])})
     assert answer.status_code == 200
     assert MARKUP not in answer.text
     assert html.escape(MARKUP, quote=False)[:8] in answer.text
@@ -102,3 +104,50 @@ def test_a_wrong_time_zone_is_explained_on_a_page(person: Callable[..., Person])
     answer = person("brand").client.get("/brand?tz=Mars/Olympus", headers={"Accept": "text/html"})
     assert answer.status_code == 422
     assert "time zone" in answer.text
+
+
+def test_a_key_for_nothing_is_refused(person: Callable[..., Person]) -> None:
+    one = person("developer")
+    answer = one.post("/developer/keys", {"name": "narrow"})
+    assert answer.status_code == 422
+    assert "at least one scope" in answer.text
+    assert "No keys yet" in one.get("/developer")
+
+
+def test_a_campaign_refused_says_why_and_keeps_what_was_typed(person: Callable[..., Person]) -> None:
+    one = person("brand")
+    typed = {"name": " ", "bid": "0.7", "daily_budget": "31", "currency": "EUR"}
+    answer = one.post("/brand/campaigns", typed)
+    assert answer.status_code == 422
+    assert "name: " in answer.text
+    assert "pydantic" not in answer.text
+    assert 'value="31.0"' in answer.text
+    assert one.post("/brand/campaigns", {**typed, "name": "x", "bid": "0.001"}).status_code == 422
+    assert "No campaign yet" in one.get("/brand/campaigns")
+
+
+def test_an_empty_file_is_called_empty_and_the_way_back_stays_on_this_host(person: Callable[..., Person]) -> None:
+    one = person("developer")
+    empty = {"image": ("a.jpg", b"", "image/jpeg")}
+    form = {"csrf": one.csrf()}
+
+    def sent(**headers: str) -> str:
+        answer = one.client.post("/developer/search", data=form, files=empty, headers=headers)
+        assert answer.status_code == 422
+        assert "This file is empty." in answer.text
+        return answer.text
+
+    here = str(one.client.base_url)
+    assert 'href="/developer/search?x=1"' in sent(accept="text/html", referer=f"{here}/developer/search?x=1")
+    assert "elsewhere" not in sent(accept="text/html", referer="https://elsewhere.example/developer")
+    assert "<html" not in sent(**{"hx-request": "true"})
+
+
+def test_only_the_demo_speaks_of_its_accounts(person: Callable[..., Person], ports: Ports) -> None:
+    client = person("developer").client
+    client.cookies.clear()
+    assert "demo.json" not in client.get("/signin").text
+    assert "/demo/" not in client.get("/").text
+    (ports.settings.datadir / "demo-sites.json").write_text("{}")
+    assert "demo.json" in client.get("/signin").text
+    assert "/demo/quarterlight" in client.get("/").text

@@ -217,6 +217,8 @@ def _handler(server: LoopbackStripe) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
+            # we close it: a client that was not told might send its next request into the closing connection
+            self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(body)
 
