@@ -20,6 +20,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.running_demo import RunningDemo, free_port
+from workers.training.split import LABELS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 CHROMIUM = [
@@ -72,7 +73,7 @@ def boxes_of(label_file: Path) -> list[tuple[str, float, float, float, float]]:
     rows = []
     for line in label_file.read_text().splitlines():
         number, cx, cy, w, h = line.split()
-        rows.append((CLASSES[int(number)], float(cx), float(cy), float(w), float(h)))
+        rows.append((LABELS[int(number)], float(cx), float(cy), float(w), float(h)))
     return rows
 
 
