@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from api.ads.models import BidKind, CampaignState
+from api.catalog.money import CURRENCIES
 from api.kit.clock import UtcTime
 from api.kit.names import one_line
 
@@ -30,6 +31,12 @@ def _within_reach(at: datetime) -> datetime:
 When = Annotated[AwareDatetime, AfterValidator(_within_reach)]
 
 
+def _known_currency(code: str) -> str:
+    if code not in CURRENCIES:
+        raise ValueError("no currency of ISO 4217, such as EUR")
+    return code
+
+
 class Targeting(BaseModel):
     """Where a campaign takes part; an empty list excludes nothing. Categories match a segment of a product's path."""
 
@@ -47,7 +54,7 @@ class CampaignCreate(BaseModel):
     name: Name
     bid_kind: BidKind = BidKind.cpc
     bid_micros: Bid
-    currency: str = Field(pattern="^[A-Z]{3}$")
+    currency: Annotated[str, Field(max_length=3), AfterValidator(_known_currency)]
     daily_budget_micros: Micros
     total_budget_micros: Micros | None = None
     starts_at: When | None = None

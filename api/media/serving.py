@@ -112,16 +112,15 @@ class TagServer:
         return {"status": "pending" if unfinished else "none", "tags": []}
 
     def _tags(self, view: View, media: MediaView) -> list[dict[str, Any]]:
-        most = view.rules.max_tags_image if media.kind is MediaKind.image else view.rules.max_tags_video
+        allowed = [tag for tag in media.tags if tag.approved or not view.rules.review]
+        if media.kind is MediaKind.image:
+            built = [found for tag in allowed if (found := self._tag(view, media, tag))]
+            return _each_once(built)[: view.rules.max_tags_image]
         tags: list[dict[str, Any]] = []
         taken: list[TagView] = []
-        for tag in media.tags:
-            if view.rules.review and not tag.approved:
-                continue
-            if _crowd(taken, tag) >= most:
-                continue
-            if built := self._tag(view, media, tag):
-                tags.append(built)
+        for tag in allowed:
+            if _crowd(taken, tag) < view.rules.max_tags_video and (found := self._tag(view, media, tag)):
+                tags.append(found)
                 taken.append(tag)
         return tags
 
@@ -151,6 +150,16 @@ class TagServer:
                 product["token"] = sealed
             products.append(product)
         return _drawn(tag, media.kind, products, token, offer)
+
+
+def _each_once(tags: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A product stands on a picture once, where it is surest: the second box is a part of the thing, or its double."""
+    best: dict[str, dict[str, Any]] = {}
+    for tag in tags:
+        rival = best.get(tag["products"][0]["id"])
+        if rival is None or tag["products"][0]["score"] > rival["products"][0]["score"]:
+            best[tag["products"][0]["id"]] = tag
+    return [tag for tag in tags if best[tag["products"][0]["id"]] is tag]
 
 
 def _drawn(tag: TagView, kind: MediaKind, products: list[dict[str, Any]], token: str, offer: Offer) -> dict[str, Any]:

@@ -212,16 +212,30 @@ def test_the_publishers_controls_are_kept(world: World) -> None:
 
 
 def test_no_more_tags_than_the_site_wants_the_surest_first(world: World) -> None:
-    product = world.product(world.catalog(), unit(1, dim=world.ports.eyes.dim))
-    url, _ = world.ready("/a.jpg", (product, 0.8), score=0.5)
+    catalog = world.catalog()
+    products = [world.product(catalog, unit(1, n, dim=world.ports.eyes.dim)) for n in range(10)]
+    url, _ = world.ready("/a.jpg", (products[9], 0.8), score=0.5)
     media = world.row(url)
     with world.ports.database.write() as session:
-        session.add_all(world.tag_row(media, (product, 0.8), score=0.6 + n / 100) for n in range(9))
+        session.add_all(world.tag_row(media, (products[n], 0.8), score=0.6 + n / 100) for n in range(9))
     world.forget()
     assert len(world.media(url)[0]["tags"]) == 5
     world.controls(max_tags_image=2)
     sure = {tag.id for tag in sorted(world.rows(), key=lambda tag: -tag.score)[:2]}
     assert {tag["id"] for tag in world.media(url)[0]["tags"]} == sure
+
+
+def test_a_product_stands_on_a_picture_once_where_it_is_surest(world: World) -> None:
+    catalog = world.catalog()
+    chair, lamp = (world.product(catalog, unit(1, n, dim=world.ports.eyes.dim)) for n in range(2))
+    url, _ = world.ready("/a.jpg", (chair, 0.7), score=0.9)
+    media = world.row(url)
+    with world.ports.database.write() as session:
+        session.add(world.tag_row(media, (chair, 0.9), score=0.8))
+        session.add(world.tag_row(media, (lamp, 0.6), score=0.7))
+    world.forget()
+    shown = [(tag["products"][0]["id"], tag["products"][0]["score"]) for tag in world.media(url)[0]["tags"]]
+    assert shown == [(chair.id, 0.9), (lamp.id, 0.6)]
 
 
 def test_a_videos_tags_are_limited_at_each_moment(world: World) -> None:
