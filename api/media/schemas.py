@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from api.catalog.schemas import ProductRead
 from api.kit.clock import UtcTime
 from api.kit.names import one_line
-from api.media.models import MediaKind, TagState
+from api.media.models import MediaKind, MediaState, TagState
 from api.media.urls import BadUrl, normalise
 
 EDGE = 1e-6
@@ -135,11 +135,29 @@ class VideoCounts(BaseModel):
     tags: int
 
 
+class JobState(StrEnum):
+    """Where a video job stands, in the words of imports; `done` may have found nothing."""
+
+    queued = "queued"
+    running = "running"
+    done = "done"
+    failed = "failed"
+
+
+JOB_STATE_OF = {
+    MediaState.pending: JobState.queued,
+    MediaState.running: JobState.running,
+    MediaState.ready: JobState.done,
+    MediaState.none: JobState.done,
+    MediaState.failed: JobState.failed,
+}
+
+
 class VideoRead(BaseModel):
     """A video job. `truncated`: only the first part, up to our limit, was looked at."""
 
     id: str
-    state: str
+    state: JobState
     progress: float
     url: str | None
     error: str | None
@@ -166,6 +184,6 @@ class TimedTag(BaseModel):
 class TimedTags(BaseModel):
     """The tags of a video, in order of their start."""
 
-    state: str
+    state: JobState
     duration_ms: int | None
     tags: list[TimedTag]

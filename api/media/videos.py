@@ -10,7 +10,7 @@ from api.kit.ids import new_id
 from api.media.matching import shown_label
 from api.media.models import Media, MediaKind, Tag, TagState
 from api.media.repository import MediaRepository
-from api.media.schemas import BoxRead, TagProduct, TimedTag, TimedTags, VideoCounts, VideoRead
+from api.media.schemas import JOB_STATE_OF, BoxRead, TagProduct, TimedTag, TimedTags, VideoCounts, VideoRead
 from api.media.service import products_of
 from api.media.views import box_of
 
@@ -64,7 +64,7 @@ class VideoService:
             if tag.state is not TagState.hidden and _meets(tag, from_ms, to_ms)
         ]
         shown = sorted((tag for tag in found if tag.products), key=lambda tag: (tag.from_ms, tag.id))
-        return TimedTags(state=video.state, duration_ms=video.duration_ms, tags=shown)
+        return TimedTags(state=JOB_STATE_OF[video.state], duration_ms=video.duration_ms, tags=shown)
 
     def _video(self, video_id: str) -> Media:
         video = self._rows.get(video_id)
@@ -75,8 +75,8 @@ class VideoService:
 
 def _read(video: Media, tags: list[Tag]) -> VideoRead:
     shown = sum(bool(tag.matches or tag.pinned_product_id) for tag in tags)
-    fields = video.model_dump(include=set(VideoRead.model_fields))
-    return VideoRead(**fields, counts=VideoCounts(frames=video.frames, tags=shown))
+    fields = video.model_dump(include=set(VideoRead.model_fields) - {"state"})
+    return VideoRead(**fields, state=JOB_STATE_OF[video.state], counts=VideoCounts(frames=video.frames, tags=shown))
 
 
 def _timed(tag: Tag, products: list[TagProduct]) -> TimedTag:

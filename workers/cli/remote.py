@@ -134,12 +134,14 @@ def analyze(
     if as_json:
         print(json.dumps(found))  # noqa: T201 - what --json is for
         return
-    table = Table("label", "score", "where")
+    table = Table("label", "score", "where", "product")
     for item in found.get("detections", []):
-        table.add_row(item["label"], f"{item['score']:.2f}", ", ".join(f"{k} {v:.2f}" for k, v in item["box"].items()))
+        where = ", ".join(f"{side} {value:.2f}" for side, value in item["box"].items())
+        table.add_row(item["label"], f"{item['score']:.2f}", where, "")
     for tag in found.get("tags", []):
         when = f"{tag['from_ms'] / 1000:.1f}–{tag['to_ms'] / 1000:.1f} s"
-        table.add_row(tag["label"] or "", f"{tag['products'][0]['score']:.2f}", when)
+        product = tag["products"][0]
+        table.add_row(tag["label"], f"{product['score']:.2f}", when, product["title"])
     out.print(table)
 
 

@@ -81,7 +81,7 @@ def test_an_upload_becomes_timed_tags(world: World, clip: bytes) -> None:
     made = world.client.post("/v1/videos", files={"file": ("c.mp4", clip)}, headers=brand.auth)
     assert made.status_code == 202
     job = made.json()
-    assert (job["state"], job["progress"], job["counts"]) == ("pending", 0.0, {"frames": 0, "tags": 0})
+    assert (job["state"], job["progress"], job["counts"]) == ("queued", 0.0, {"frames": 0, "tags": 0})
     assert world.work() == 1
 
     def get(end: str = "") -> dict:
@@ -90,7 +90,7 @@ def test_an_upload_becomes_timed_tags(world: World, clip: bytes) -> None:
         return answer.json()
 
     done = get()
-    assert (done["state"], done["progress"], done["duration_ms"], done["error"]) == ("ready", 1.0, 3000, None)
+    assert (done["state"], done["progress"], done["duration_ms"], done["error"]) == ("done", 1.0, 3000, None)
     assert done["counts"] == {"frames": 6, "tags": len(get("/tags")["tags"])}
     (tag,) = [tag for tag in get("/tags")["tags"] if tag["products"][0]["id"] == product.id and tag["from_ms"] == 0]
     assert (tag["label"], tag["to_ms"]) == (seen.label, 3000)
@@ -123,7 +123,7 @@ def test_another_tenants_unlisted_products_never_stand_in_a_video(world: World, 
     made = world.client.post("/v1/videos", files={"file": ("c.mp4", clip)}, headers=stranger.auth).json()
     world.work()
     done = world.client.get(f"/v1/videos/{made['id']}", headers=stranger.auth).json()
-    assert (done["state"], done["counts"]["tags"]) == ("none", 0)
+    assert (done["state"], done["counts"]["tags"]) == ("done", 0)
 
 
 def test_minutes_are_metered_once_and_pages_pay_nothing(world: World, clip: bytes, account, monkeypatch) -> None:
