@@ -29,10 +29,6 @@ class AccountRepository(TenantRepository):
             select(ApiKey).where(ApiKey.id == key_id, ApiKey.tenant_id == self.tenant_id)
         ).one_or_none()
 
-    def users(self) -> Sequence[User]:
-        """The tenant's people."""
-        return self.session.exec(select(User).where(User.tenant_id == self.tenant_id)).all()
-
     def audit(self, limit: int) -> Sequence[AuditEntry]:
         """The newest entries of the audit log."""
         query = select(AuditEntry).where(AuditEntry.tenant_id == self.tenant_id)
@@ -70,10 +66,6 @@ class AccountsAcrossTenants:
             .where(ApiKey.secret_hash == secret_hash, col(ApiKey.revoked_at).is_(None))
         )
         return self.session.exec(query).one_or_none()
-
-    def approved_tenant_ids(self) -> Sequence[str]:
-        """Brands whose listing the operator has approved."""
-        return self.session.exec(select(Tenant.id).where(Tenant.listing_approved)).all()
 
     def add(self, row: Tenant | User | ApiKey | AuditEntry) -> None:
         """Store a new row."""

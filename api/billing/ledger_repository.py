@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from api.billing.entries import Booked, Source
@@ -58,10 +57,6 @@ class LedgerAcrossTenants:
         """Book new entries; a source booked meanwhile raises IntegrityError."""
         self.session.add_all(list(entries))
         self.session.flush()
-
-    def first_hour(self) -> datetime | None:
-        """The oldest hour booked."""
-        return self.session.exec(select(func.min(LedgerEntry.hour))).one()
 
     def tenants_unpushed(self, kinds: Sequence[EntryKind]) -> Sequence[str]:
         """Tenants with entries of which no meter event tells yet."""

@@ -85,10 +85,6 @@ class CatalogAcrossTenants:
         """The public catalogs: listed, and approved by the operator. Tags draw on these alone."""
         return self._public.get("")
 
-    def own_catalog_ids(self, tenant_id: str) -> frozenset[str]:
-        """A tenant's own catalogs."""
-        return self._own.get(tenant_id)
-
     def is_warm(self, tenant_id: str | None = None) -> bool:
         """Whether the catalog ids above are answered from memory; otherwise ask from a thread."""
         return self._public.peek("")[0] and (tenant_id is None or self._own.peek(tenant_id)[0])

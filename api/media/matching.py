@@ -33,8 +33,9 @@ SLOT_OF_LABEL = {
 BLURRED = ({Slot.top, Slot.outerwear}, {Slot.top, Slot.dress}, {Slot.outerwear, Slot.dress}, {Slot.bottom, Slot.dress})
 BLURRED_PENALTY = 0.04  # of cosine similarity
 UNCONFIRMED_PENALTY = 0.05
-# where category and label cannot confirm each other, the look alone must be surer: of garments on street photos, the
-# nearest thing among those of other photos was of the same kind in 69 % of all cases, in 84 % from 0.55 up
+# Where category and label cannot confirm each other, the look alone must be surer. Set on the demo's eight scenes: with
+# it and one tag a product, 2 of 34 tags were wrong instead of 8 of 40. Not proved elsewhere: on the 109 validation
+# street photos the nearest thing of another photo is of the same kind in 69 % of all cases, in 77 % from 0.56 up.
 UNCONFIRMED_MARGIN = 0.15
 # a product must be near in at least this share of a track's vectors to be what the track shows
 SUPPORT = 0.5
