@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: help demo test lint bench lock sdk screenshots train-env clean
+.PHONY: help demo test lint bench services services-stop lock sdk screenshots train-env clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.demo ## Run everything in one process; ARGS="--port 8123 --no-browser"
 	@exec $(BIN)/shoplight demo $(ARGS)
@@ -26,6 +26,13 @@ lint: $(VENV)/.dev ## ruff and mypy --strict
 
 bench: $(VENV)/.dev ## Benchmarks, as ratios against a peer or a limit in the same run
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+services: $(VENV)/.dev ## Install and start the servers of the scale-out shape; prints the settings that use them
+	@$(BIN)/python -m infra.services start $(ARGS)
+	@$(BIN)/python -m infra.services env --shell $(ARGS)
+
+services-stop: ## Stop what `make services` started
+	@$(PYTHON) -m infra.services stop $(ARGS)
 
 sdk: ## Build the publisher script from its sources (needs Node)
 	@cd sdk && npm ci --no-audit --no-fund >&2 && npm run build
