@@ -1,5 +1,6 @@
 """Errors that a caller can act on, and their form on the wire: RFC 9457 problem+json with a pointer to the field."""
 
+import errno
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,11 +10,19 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.kit import request_ids
+from api.kit.metrics import STORE_ERRORS
+from api.kit.scrubbing import shown_path
+
 log = logging.getLogger(__name__)
 PROBLEM_JSON = "application/problem+json"
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # an upload is spooled to a disk that is full, or only read
 
 
 @dataclass(frozen=True)
@@ -125,6 +134,23 @@ def problem(error: ApiError) -> JSONResponse:
     return JSONResponse(body, status_code=error.status, headers=error.headers, media_type=PROBLEM_JSON)
 
 
+def store_problem(error: SQLAlchemyError) -> ApiError | None:
+    """What trouble of the relational store means to a caller; None when it is a mistake of ours."""
+    if isinstance(error, IntegrityError | StaleDataError):
+        return Conflict("Somebody else changed the same thing at the same time; look at it again, then retry.")
+    if isinstance(error, DataError):
+        return Unprocessable("A text or number of this request is more than can be stored.")
+    if isinstance(error, PoolTimeout):
+        return Unavailable("More requests wait for the database than it can serve; try again.", code="overloaded")
+    # SQLSTATE 25006: a server that only reads, because another one has taken over
+    away = isinstance(error, DBAPIError) and (
+        error.connection_invalidated or getattr(error.orig, "sqlstate", None) == "25006"
+    )
+    if away or isinstance(error, OperationalError | InterfaceError):
+        return Unavailable("The database does not answer right now; nothing of this request was stored.")
+    return None
+
+
 def pointer_of(location: Sequence[int | str]) -> str:
     """`('body', 'name')` -> `#/name`, `('query', 'limit')` -> `?limit`; JSON Pointer escapes (RFC 6901)."""
     kind, path = location[0], location[1:]
@@ -168,14 +194,39 @@ async def _on_http(_: Request, error: Exception) -> JSONResponse:
     return problem(wrapped)
 
 
+async def _on_store(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, SQLAlchemyError)  # noqa: S101 - registered for this type alone
+    known = store_problem(error)
+    if known is None:
+        return await _on_crash(request, error)
+    STORE_ERRORS.labels("database").inc()
+    log.warning("%s %s: the database refused: %s", request.method, shown_path(request.url.path), _in_short(error))
+    return problem(known)
+
+
+def _in_short(error: SQLAlchemyError) -> str:
+    """The driver's own words without the statement and its parameters, which may be somebody's data."""
+    return f"{type(error).__name__}: {getattr(error, 'orig', None) or error}"[:500]
+
+
+async def _on_disk(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, OSError)  # noqa: S101 - registered for this type alone
+    if error.errno not in NO_ROOM:
+        return await _on_crash(request, error)
+    log.error("%s %s: the disk refused: %s", request.method, request.url.path, error)
+    return problem(Unavailable("There is no room for this on our side; try again later.", retry_after_s=30))
+
+
 async def _on_disconnect(_: Request, __: Exception) -> JSONResponse:
     """Nobody reads this answer, but an upload that breaks off is no fault of ours for the log to tell."""
     return problem(BadRequest("The body ended early.", pointer="#"))
 
 
 async def _on_crash(request: Request, error: Exception) -> JSONResponse:
-    log.error("unhandled error in %s %s", request.method, request.url.path, exc_info=error)
-    wrapped = ApiError("Something broke on our side; it is in our log.", code="internal")
+    log.error("unhandled error in %s %s", request.method, shown_path(request.url.path), exc_info=error)
+    # sent from outside all middleware, so nobody else adds the id
+    found = {request_ids.HEADER: request_ids.request_id.get()}
+    wrapped = ApiError("Something broke on our side; it is in our log.", code="internal", headers=found)
     wrapped.status = 500
     return problem(wrapped)
 
@@ -185,5 +236,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(SQLAlchemyError, _on_store)
+    app.add_exception_handler(OSError, _on_disk)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_crash)

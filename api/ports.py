@@ -18,11 +18,9 @@ from api.catalog.pictures import ProductPictures
 from api.events.log import EventLog
 from api.events.meter import Meter
 from api.events.service import Collector
-from api.events.spool import Spool
 from api.events.store import EventStore
-from api.events.store_chdb import ChdbEventStore
 from api.events.tokens import TokenSealer
-from api.kit.blobs import BlobStore, FolderBlobs
+from api.kit.blobs import BlobStore
 from api.kit.clock import Clock, SystemClock
 from api.kit.db import Database
 from api.kit.fetcher import Fetcher
@@ -31,10 +29,10 @@ from api.kit.secrets import Secrets, load_secrets
 from api.media.memory import MediaMemory
 from api.media.serving import TagServer
 from api.media.shelf import Shelf
-from api.search.exact import ExactIndex
 from api.search.index import ProductIndex
 from api.search.service import Finder
 from api.settings import Settings
+from api.shapes import open_blobs, open_event_log, open_event_store, open_index
 from api.sites.service import SiteDirectory
 from api.vision.service import Eyes
 
@@ -69,14 +67,6 @@ class Ports:
     tags: TagServer = field(init=False)
     closers: list[Callable[[], None]] = field(default_factory=list)
 
-    def health_checks(self) -> dict[str, Callable[[], object]]:
-        """What `/readyz` tries; each raises when its part cannot serve."""
-        return {
-            "database": self.database.check,
-            "event_log": self.event_log.check,
-            "event_store": lambda: self.event_store.select("SELECT 1 AS one"),
-        }
-
     def close(self) -> None:
         """Close in reverse order of opening."""
         for closer in reversed(self.closers):
@@ -88,16 +78,16 @@ def open_ports(settings: Settings, queue: TaskQueue, clock: Clock | None = None)
     """Open everything. Raises at once, with the reason, when a part cannot be had."""
     settings.datadir.mkdir(parents=True, exist_ok=True)
     secrets = load_secrets(settings)
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, settings.database.pool_size)
     fetcher = Fetcher(settings.fetch)
-    blobs = FolderBlobs(settings.datadir / "blobs")
+    blobs = open_blobs(settings)
     clock = clock or SystemClock()
-    event_log = Spool(settings.datadir / "spool", max_bytes=settings.events.spool_max_bytes)
-    event_store = ChdbEventStore(settings.datadir / "chdb")
+    event_log = open_event_log(settings)
+    event_store = open_event_store(settings)
     sealer = TokenSealer(secrets.token_keys)
     catalogs = CatalogAcrossTenants(database, settings.base_url)
     eyes = Eyes(settings.vision, settings.fetch.max_picture_bytes)
-    index = ExactIndex(eyes.dim)
+    index = open_index(settings, eyes.dim)
     ports = Ports(
         settings=settings,
         clock=clock,

@@ -44,7 +44,7 @@ class Gatekeeper:
 
     def __init__(self, database: Database, signer: SessionSigner) -> None:
         self.signer = signer
-        self.throttle = SignInThrottle()
+        self.throttle = SignInThrottle(database)
         self._database = database
         self._keys: FreshCache[str, Principal | None] = FreshCache(
             self._load_key, refresh_after_s=REFRESH_S, expire_after_s=EXPIRE_S

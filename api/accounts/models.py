@@ -79,3 +79,13 @@ class IdempotencyRecord(SQLModel, table=True):
     status: int | None = None
     body: str | None = None
     created_at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
+class SignInTries(SQLModel, table=True):
+    """Tries to sign in by one address or from one caller, within a window. `name` is a hash of either."""
+
+    __tablename__ = "sign_in_tries"
+
+    name: str = Field(primary_key=True, max_length=64)
+    since: datetime = Field(sa_type=UtcDateTime, index=True)
+    tries: int

@@ -16,6 +16,11 @@ class AccountRepository(TenantRepository):
         """The tenant itself."""
         return self.session.get(Tenant, self.tenant_id)
 
+    def take_turns(self) -> None:
+        """Whoever asks for a turn of the same tenant waits until this transaction ends, so that what was counted still
+        holds when something is added. Rows that only refer to the tenant do not wait."""
+        self.session.exec(select(Tenant.id).where(Tenant.id == self.tenant_id).with_for_update(key_share=True)).all()
+
     def keys(self, after: str | None, limit: int) -> Sequence[ApiKey]:
         """Secret keys, oldest first."""
         query = select(ApiKey).where(ApiKey.tenant_id == self.tenant_id, col(ApiKey.revoked_at).is_(None))
@@ -24,10 +29,9 @@ class AccountRepository(TenantRepository):
         return self.session.exec(query.order_by(col(ApiKey.id)).limit(limit + 1)).all()
 
     def key(self, key_id: str) -> ApiKey | None:
-        """One secret key, revoked ones included."""
-        return self.session.exec(
-            select(ApiKey).where(ApiKey.id == key_id, ApiKey.tenant_id == self.tenant_id)
-        ).one_or_none()
+        """One secret key to change, revoked ones included."""
+        query = select(ApiKey).where(ApiKey.id == key_id, ApiKey.tenant_id == self.tenant_id)
+        return self.session.exec(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
 
     def audit(self, limit: int) -> Sequence[AuditEntry]:
         """The newest entries of the audit log."""
@@ -45,9 +49,9 @@ class AccountsAcrossTenants:
         """The person of that (lower-cased) address."""
         return self.session.exec(select(User).where(User.email == email)).one_or_none()
 
-    def user(self, user_id: str) -> User | None:
-        """A person by id."""
-        return self.session.get(User, user_id)
+    def user(self, user_id: str, *, lock: bool = False) -> User | None:
+        """A person by id; with `lock`, to change."""
+        return self.session.get(User, user_id, with_for_update=lock or None)
 
     def tenant(self, tenant_id: str) -> Tenant | None:
         """A tenant by id."""

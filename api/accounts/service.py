@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from api.accounts import passwords
@@ -47,6 +48,10 @@ class AccountService:
         """Add to the audit log, in the transaction of the deed."""
         self._session.add(audit_entry(self._tenant_id, new_id("aud"), self._actor, action, subject, self._now))
 
+    def take_turns(self) -> None:
+        """Before something is counted that this transaction adds to: the tenant's other such transactions wait."""
+        self._rows.take_turns()
+
     def audit(self, limit: int = 100) -> Sequence[AuditEntry]:
         """The newest audit entries."""
         return self._rows.audit(limit)
@@ -61,6 +66,7 @@ class AccountService:
         wanted = set(scopes) if scopes is not None else set(allowed)
         if too_much := wanted - allowed:
             raise Unprocessable(f"Not yours to give: {', '.join(sorted(too_much))}.", pointer="#/scopes")
+        self.take_turns()
         if len(self._rows.keys(None, MAX_KEYS)) >= MAX_KEYS:
             raise Conflict(f"There are {MAX_KEYS} keys already; revoke one first.", code="too_many_keys")
         secret = f"sk_{secrets.token_urlsafe(32)}"
@@ -109,8 +115,9 @@ class AccountsDesk:
             raise Unprocessable("This is not an e-mail address.", pointer="#/email")
         if not passwords.MIN_LENGTH <= len(password) <= passwords.MAX_LENGTH:
             raise Unprocessable(f"Use {passwords.MIN_LENGTH} characters or more.", pointer="#/password")
+        taken = Conflict("This address has an account; sign in instead.", pointer="#/email")
         if self._rows.user_by_email(address):
-            raise Conflict("This address has an account; sign in instead.", pointer="#/email")
+            raise taken
         try:
             called = one_line(name)
         except ValueError as error:
@@ -126,6 +133,10 @@ class AccountsDesk:
         self._session.add(tenant)
         self._session.flush()
         self._session.add(user)
+        try:
+            self._session.flush()
+        except IntegrityError as error:  # somebody signed up with it since we looked
+            raise taken from error
         self._session.add(audit_entry(tenant.id, new_id("aud"), user.id, "tenant.created", tenant.id, self._now))
         return tenant, user
 
@@ -143,7 +154,7 @@ class AccountsDesk:
 
     def end_sessions(self, user_id: str) -> None:
         """Sign a person out everywhere."""
-        if user := self._rows.user(user_id):
+        if user := self._rows.user(user_id, lock=True):
             user.session_epoch += 1
 
     def tenants(self, cursor: Cursor) -> Sequence[Tenant]:
@@ -167,6 +178,6 @@ class AccountsDesk:
 
     def set_password(self, user_id: str, password: str) -> None:
         """A new password; every session ends."""
-        if user := self._rows.user(user_id):
+        if user := self._rows.user(user_id, lock=True):
             user.password_hash = passwords.hash_password(password)
             user.session_epoch += 1

@@ -1,49 +1,57 @@
-"""Slows guessing of passwords: a few failures an address and a caller, then a wait. In memory, a process."""
+"""Slows guessing of passwords: a few tries an address and a caller, then a wait. Counted in rows that all processes
+share; signing in costs a slow hash anyway."""
 
-import threading
-import time
-from collections import OrderedDict
+import hashlib
+from datetime import datetime, timedelta
 
+from api.accounts.throttle_repository import SignInTriesAcrossTenants
 from api.errors import TooManyRequests
+from api.kit.clock import Clock, SystemClock
+from api.kit.db import Database
 
-FAILURES, WINDOW_S, MAX_KEPT = 10, 900.0, 100_000
+TRIES, WINDOW = 10, timedelta(minutes=15)
 
 
 class SignInThrottle:
-    """Counts failures by e-mail address and by caller; a success forgets them. Thread-safe."""
+    """Counts tries by e-mail address and by caller. Threads and processes may share the store."""
 
-    def __init__(self) -> None:
-        self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
-        self._lock = threading.Lock()
+    def __init__(self, database: Database, clock: Clock | None = None) -> None:
+        self._database = database
+        self._clock = clock or SystemClock()
 
-    def check(self, *names: str) -> None:
-        """Raises TooManyRequests with the seconds to wait."""
-        now = time.monotonic()
-        with self._lock:
-            known = [self._failures[name] for name in names if name in self._failures]
-        wait = max((int(since + WINDOW_S - now) for since, count in known if count >= FAILURES), default=0)
-        if wait > 0:
-            minutes = -(-wait // 60)
+    def admit(self, address: str, caller: str) -> None:
+        """Count a try in, before its password is looked at: many at once get no more than the others. Raises
+        TooManyRequests with the seconds to wait."""
+        now = self._clock.now()
+        with self._database.write() as session:
+            tries = SignInTriesAcrossTenants(session)
+            tries.forget_older(now - WINDOW)
+            waits = [self._wait(tries.count(name, now, now - WINDOW), now) for name in _names(address, caller)]
+        if (wait := max(waits)) > 0:
             raise TooManyRequests(
-                f"Too many wrong passwords; try again in {minutes} minutes.",
+                f"Too many wrong passwords; try again in {-(-wait // 60)} minutes.",
                 code="too_many_failures",
                 headers={"Retry-After": str(wait)},
             )
 
-    def failed(self, *names: str) -> None:
-        """One more wrong password."""
-        now = time.monotonic()
-        with self._lock:
-            for name in names:
-                since, count = self._failures.get(name, (now, 0))
-                fresh = now - since > WINDOW_S
-                self._failures[name] = (now, 1) if fresh else (since, count + 1)
-                self._failures.move_to_end(name)
-            while len(self._failures) > MAX_KEPT:
-                self._failures.popitem(last=False)
+    def succeeded(self, address: str, caller: str) -> None:
+        """Forget the address's tries, and take back this one of the caller: whoever has one account to sign in to must
+        not gain tries at others by it."""
+        with self._database.write() as session:
+            tries = SignInTriesAcrossTenants(session)
+            tries.forget(_name("address", address))
+            tries.take_back(_name("caller", caller))
 
-    def succeeded(self, *names: str) -> None:
-        """Forget the failures."""
-        with self._lock:
-            for name in names:
-                self._failures.pop(name, None)
+    def _wait(self, counted: tuple[datetime, int], now: datetime) -> int:
+        since, count = counted
+        return int((since + WINDOW - now).total_seconds()) + 1 if count > TRIES else 0
+
+
+def _names(address: str, caller: str) -> list[str]:
+    """In one order for everybody: rows that are locked in turn cannot block each other."""
+    return sorted((_name("address", address), _name("caller", caller)))
+
+
+def _name(kind: str, value: str) -> str:
+    """Nothing that anybody types at the door is kept, however long it is."""
+    return hashlib.sha256(f"{kind} {value.strip().lower()}".encode("utf-8", "replace")).hexdigest()

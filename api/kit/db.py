@@ -1,5 +1,9 @@
 """Sessions on the relational store, SQLite (WAL) or PostgreSQL: one transaction a request, committed at its end."""
 
+import hashlib
+import os
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,12 +14,13 @@ from fastapi import Depends, Request
 from sqlalchemy import DateTime, Engine, event
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session, create_engine
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC time; SQLite keeps no zone, so it is added on the way out."""
+    """An aware UTC time; SQLite keeps no zone, so it is added on the way out; PostgreSQL answers in the session's."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -27,8 +32,17 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value is not None else None
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Always aware."""
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+        """Always aware, always UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# what a connection may cost before somebody else is served: a statement, a wait for a row, a transaction left open
+_TIMEOUTS_MS = {"statement_timeout": 30_000, "lock_timeout": 10_000, "idle_in_transaction_session_timeout": 60_000}
+_POOL_WAIT_S = 5.0
+_RECYCLE_S = 1800  # firewalls forget connections that live long
+_MAX_NAME = 63
 
 
 def _sqlite_pragmas(connection: DBAPIConnection, _record: object) -> None:
@@ -45,33 +59,89 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
+def _sqlite_engine(url: str) -> Engine:
+    Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, pool_size=20, max_overflow=20, connect_args={"check_same_thread": False})
+    event.listen(engine, "connect", _sqlite_pragmas)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _postgresql_engine(url: str, pool_size: int) -> Engine:
+    """At most `pool_size` connections, tried before use; waiting for one, for a row or for the server has an end."""
+    settings = " ".join(f"-c {name}={value}" for name, value in _TIMEOUTS_MS.items())
+    connect_args = {
+        "connect_timeout": 5,
+        "application_name": f"shoplight {socket.gethostname()} {os.getpid()}"[:_MAX_NAME],
+        "options": f"{settings} -c timezone=UTC -c client_encoding=UTF8",
+        # a server whose machine is gone is noticed in seconds, not in the two hours of the system's default
+        "keepalives_idle": 15,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+    }
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=_POOL_WAIT_S,
+        pool_pre_ping=True,
+        pool_recycle=_RECYCLE_S,
+        connect_args=connect_args,
+    )
+
+
 class Database:
     """The engine and its two kinds of sessions."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, pool_size: int = 20) -> None:
         self.url = url
-        options: dict[str, Any] = {"pool_size": 20, "max_overflow": 20}
-        if url.startswith("sqlite:///"):
-            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-            options["connect_args"] = {"check_same_thread": False}
-        self.engine: Engine = create_engine(url, **options)
-        if self.engine.dialect.name == "sqlite":
-            event.listen(self.engine, "connect", _sqlite_pragmas)
-            event.listen(self.engine, "begin", _begin)
+        self.is_sqlite = url.startswith("sqlite:")
+        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url, pool_size)
+        # PostgreSQL takes a new look for each statement unless told otherwise; SQLite's readers see one moment
+        of_one_moment: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._reading = self.engine if self.is_sqlite else self.engine.execution_options(**of_one_moment)
         self._writing = self.engine.execution_options(write=True)
+        self._closed = False
+        event.listen(self.engine, "checkin", self._checked_in)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session for reading; whatever it changed is rolled back."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        """A session for reading, all of one moment; it stores nothing."""
+        with Session(self._reading, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session that commits at its end and rolls back on any exception. Keep it short: SQLite has one writer."""
+        """A session that commits at its end and rolls back on any exception. Keep it short: SQLite has one writer, and
+        on PostgreSQL others wait for the rows it holds. Where what it writes follows from what it has read, others may
+        write in between: lock the row that both must read (`with_for_update`; SQLite's one writer needs none)."""
         with Session(self._writing, expire_on_commit=False) as session:
             yield session
             session.commit()
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Whether nobody else is at work under `name` in any process; if so, nobody else will be until the block ends
+        or its process does. Spares double work; what must not happen twice needs a row's lock or a lease."""
+        if self.is_sqlite:  # belongs to one process
+            lock = _alone.setdefault((self.url, name), threading.Lock())
+            taken = lock.acquire(blocking=False)
+            try:
+                yield taken
+            finally:
+                if taken:
+                    lock.release()
+            return
+        # outside a transaction: none is left open while the block works
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+            taken = bool(connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (key,)).scalar())
+            try:
+                yield taken
+            finally:
+                if taken:
+                    connection.invalidate()  # ends the server's session and with it the lock, also when it is away
 
     def check(self) -> None:
         """Raises when the store does not answer."""
@@ -79,8 +149,17 @@ class Database:
             connection.exec_driver_sql("SELECT 1")
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Let go of every connection; those in use at once when they are given back."""
+        self._closed = True
         self.engine.dispose()
+
+    def _checked_in(self, _: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        """A cache's refresh may outlive the house: nobody else would close what it used."""
+        if self._closed:
+            record.invalidate()
+
+
+_alone: dict[tuple[str, str], threading.Lock] = {}
 
 
 def _read_session(request: Request) -> Iterator[Session]:

@@ -4,20 +4,22 @@ The caller is the Authorization header's hash, so one tenant's keys never meet a
 
 import hashlib
 import json
+import logging
 from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from fastapi.concurrency import run_in_threadpool
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import ApiError, Conflict, Unprocessable, problem
+from api.errors import ApiError, Conflict, Unprocessable, problem, store_problem
 from api.kit.idempotency_repository import IdempotencyAcrossTenants, Stored
 
 if TYPE_CHECKING:
     from api.ports import Ports
 
+log = logging.getLogger(__name__)
 MAX_KEY = 255
 MAX_KEPT = 256 * 1024
 MAX_HASHED = 64 * 1024
@@ -46,10 +48,15 @@ class IdempotencyMiddleware:
             await self._once(scope, receive, send, key, hashlib.sha256(caller).hexdigest())
         except ApiError as error:
             await problem(error)(scope, receive, send)
+        except SQLAlchemyError as error:  # of the claim: the handlers of the app stand further in
+            known = store_problem(error)
+            if known is None:
+                raise
+            await problem(known)(scope, receive, send)
 
     async def _once(self, scope: Scope, receive: Receive, send: Send, key: str, caller: str) -> None:
-        if len(key) > MAX_KEY:
-            raise Unprocessable(f"Use at most {MAX_KEY} characters.", pointer="@Idempotency-Key")
+        if len(key) > MAX_KEY or not key.isprintable():
+            raise Unprocessable(f"Use at most {MAX_KEY} characters, no controls.", pointer="@Idempotency-Key")
         beginning, rest = await _beginning(scope, receive)
         fingerprint = _fingerprint(scope, beginning)
         kept = await run_in_threadpool(self._claim, caller, key, fingerprint)
@@ -61,22 +68,22 @@ class IdempotencyMiddleware:
             await self._app(scope, rest, answer.send)
         finally:
             body = "" if scope["path"] in SECRET_PATHS else answer.body.decode("utf-8", "replace")
-            keep = 200 <= answer.status < 300 and len(body) <= MAX_KEPT
-            await run_in_threadpool(self._settle, caller, key, answer.status if keep else None, body)
+            keep = 200 <= answer.status < 300 and len(body) <= MAX_KEPT and "\x00" not in body
+            try:
+                await run_in_threadpool(self._settle, caller, key, answer.status if keep else None, body)
+            except SQLAlchemyError:  # what was asked for is done; a retry is told that it is being served
+                log.warning("the answer to an Idempotency-Key could not be kept", exc_info=True)
             await answer.finish()
 
     def _claim(self, caller: str, key: str, fingerprint: str) -> Stored | None:
         now = self._ports.clock.now()
-        try:
-            with self._ports.database.write() as session:
-                rows = IdempotencyAcrossTenants(session)
-                rows.forget_before(now - KEEP, now - ABANDONED)
-                found = rows.find(caller, key)
-                if found is None:
-                    rows.claim(caller, key, fingerprint, now)
-                return found
-        except IntegrityError:  # another process claimed it between our look and our write
-            return Stored(fingerprint, None, "")
+        with self._ports.database.write() as session:
+            rows = IdempotencyAcrossTenants(session)
+            rows.forget_before(now - KEEP, now - ABANDONED)
+            if rows.claim(caller, key, fingerprint, now):
+                return None
+            # one that failed since is forgotten by now: its retry, this one, is told to come again
+            return rows.find(caller, key) or Stored(fingerprint, None, "")
 
     def _settle(self, caller: str, key: str, status: int | None, body: str) -> None:
         with self._ports.database.write() as session:

@@ -7,6 +7,7 @@ from sqlmodel import Session, and_, col, delete, or_, select
 
 from api.accounts.models import IdempotencyRecord
 from api.kit.ids import new_id
+from api.kit.insert_repository import add_once
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,10 @@ class IdempotencyAcrossTenants:
         row = self._row(caller, key)
         return Stored(row.fingerprint, row.status, row.body or "") if row else None
 
-    def claim(self, caller: str, key: str, fingerprint: str, now: datetime) -> None:
-        """Remember that the first request is under way."""
-        self.session.add(
-            IdempotencyRecord(id=new_id("idm"), caller=caller, key=key, fingerprint=fingerprint, created_at=now)
-        )
-        self.session.flush()
+    def claim(self, caller: str, key: str, fingerprint: str, now: datetime) -> bool:
+        """Remember that the first request is under way; False when there was one before."""
+        row = IdempotencyRecord(id=new_id("idm"), caller=caller, key=key, fingerprint=fingerprint, created_at=now)
+        return add_once(self.session, row)
 
     def settle(self, caller: str, key: str, status: int | None, body: str) -> None:
         """Keep the answer; without a status forget the request, so that a retry runs."""

@@ -36,8 +36,10 @@ def _cursor(
         return Cursor(None, limit)
     try:
         after = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars="-_", validate=True).decode("ascii")
-    except (ValueError, binascii.Error) as error:
-        raise Unprocessable("This cursor is not one of ours; start without it.", pointer="?cursor") from error
+    except (ValueError, binascii.Error):
+        after = ""
+    if not after.isprintable() or not after:
+        raise Unprocessable("This cursor is not one of ours; start without it.", pointer="?cursor")
     return Cursor(after, limit)
 
 

@@ -23,7 +23,10 @@ def parse_token_keys(text: str) -> dict[str, bytes]:
     keys = {}
     for entry in text.split(","):
         key_id, _, value = entry.strip().partition(":")
-        raw = bytes.fromhex(value)
+        try:
+            raw = bytes.fromhex(value)
+        except ValueError:
+            raw = b""
         if not key_id.isalnum() or len(key_id) > 8 or len(raw) != KEY_BYTES:
             raise ValueError("SHOPLIGHT_SECRETS_TOKEN_KEYS: write id:hex with 32 bytes of hex each, comma separated")
         keys[key_id] = raw
@@ -35,6 +38,8 @@ def load_secrets(settings: Settings) -> Secrets:
     given = settings.secrets
     if given.session_key and given.token_keys:
         return Secrets(given.session_key, parse_token_keys(given.token_keys))
+    if settings.environment != "development":
+        raise ValueError("outside development SHOPLIGHT_SECRETS_SESSION_KEY and _TOKEN_KEYS must be set")
     kept = _kept(settings.datadir / "secrets.json")
     return Secrets(given.session_key or kept["session_key"], parse_token_keys(given.token_keys or kept["token_keys"]))
 

@@ -8,6 +8,25 @@ from api.kit import tables  # noqa: F401 - fills the metadata
 from api.kit.db import Database
 from api.settings import Settings
 
+# every text column whose order is the database's language's, with its type as it was declared
+OTHER_ORDER = """
+SELECT 'ALTER TABLE ' || quote_ident(c.relname) || string_agg(
+    ' ALTER ' || quote_ident(a.attname) || ' TYPE ' || format_type(a.atttypid, a.atttypmod) || ' COLLATE "C"', ','
+)
+FROM pg_attribute a
+JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
+JOIN pg_collation o ON o.oid = a.attcollation AND o.collname <> 'C'
+WHERE NOT a.attisdropped
+GROUP BY c.relname ORDER BY c.relname
+"""
+
+
+def order_by_bytes(connection: Connection) -> None:
+    """Ids and cursors must sort as on SQLite, whatever language the server was installed in: by bytes. Here and not in
+    a migration, so that no later one can forget it."""
+    for (statement,) in connection.exec_driver_sql(OTHER_ORDER).all():
+        connection.exec_driver_sql(statement)
+
 
 def migrate(connection: Connection) -> None:
     context.configure(
@@ -18,6 +37,8 @@ def migrate(connection: Connection) -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
+        if connection.dialect.name == "postgresql":
+            order_by_bytes(connection)
 
 
 given = context.config.attributes.get("connection")

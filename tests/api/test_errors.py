@@ -1,6 +1,7 @@
 """Every refusal has the one form, those of the framework too."""
 
 import asyncio
+import errno
 from typing import Any
 
 import pytest
@@ -39,3 +40,19 @@ def test_an_upload_that_breaks_off_is_no_crash(ports: Ports, client: TestClient,
 
     asyncio.run(create_app(ports)(scope, receive, send))
     assert statuses == [400]
+
+
+@pytest.mark.parametrize(("number", "status"), [(errno.ENOSPC, 503), (errno.EROFS, 503), (errno.EIO, 500)])
+def test_a_full_disk_is_said_and_other_trouble_is_ours(
+    client: TestClient, account, monkeypatch: pytest.MonkeyPatch, number: int, status: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, "the disk says no")
+
+    monkeypatch.setattr("api.kit.uploads.shutil.copyfileobj", refuse)
+    auth = account("brand").auth
+    catalog_id = client.post("/v1/catalogs", json={"name": "x"}, headers=auth).json()["id"]
+    files = {"file": ("feed.csv", b"id,title\n1,x\n")}
+    answer = client.post(f"/v1/catalogs/{catalog_id}/imports", files=files, headers=auth)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert ("retry-after" in answer.headers) is (status == 503)
