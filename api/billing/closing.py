@@ -3,7 +3,8 @@
 Recent hours are looked at again, because events may come late; what changed becomes a further entry, never an edit.
 """
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -18,8 +19,11 @@ from api.billing.prices import terms_of
 from api.kit.clock import Clock
 from api.kit.db import Database
 from api.kit.ids import new_id
+from api.kit.metrics import MetricName, gauge
 from api.settings import BillingSettings
 
+log = logging.getLogger(__name__)
+BEHIND = gauge(MetricName.ledger_behind_seconds)
 HOUR = timedelta(hours=1)
 CHUNK = timedelta(hours=24)  # one transaction and one query of the event store each
 FIRST_LOOK_BACK = timedelta(days=35)  # nothing older can be told to Stripe
@@ -54,18 +58,29 @@ class LedgerBusy(Exception):
 
 
 class LedgerCloser:
-    """Closes hours into the ledger."""
+    """Closes hours into the ledger. `counted_until` answers up to when everything received is in the counts, or None
+    when that cannot be told."""
 
-    def __init__(self, database: Database, clock: Clock, counts: Counts, settings: BillingSettings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        counts: Counts,
+        settings: BillingSettings,
+        counted_until: Callable[[], datetime | None] | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._counts = counts
         self._settings = settings
+        self._counted_until = counted_until or clock.now
 
     def close(self, since: datetime | None = None) -> Closed:
         """Book what is missing up to the last closed hour, from `since` on or as far back as late events can lie."""
         now = self._clock.now()
         start, end = self._range(now, since)
+        if end <= hour_of(now - timedelta(hours=self._settings.close_wait_hours)):
+            log.error("sinks are so far behind that hours before %s are closed without what waits for them", end)
         booked: list[LedgerEntry] = []
         for chunk_start, chunk_end in _chunks(start, end):
             booked += self._close_chunk(chunk_start, chunk_end, now)
@@ -86,7 +101,12 @@ class LedgerCloser:
         return timedelta(hours=self._settings.lookback_hours, minutes=self._settings.close_after_minutes)
 
     def _end(self, now: datetime) -> datetime:
-        return hour_of(now - timedelta(minutes=self._settings.close_after_minutes))
+        """Where the closed hours end: hours are closed some minutes after they are over, when all that was received
+        until then is counted. What comes later is booked as a correction, so waiting has an end."""
+        latest = now - timedelta(hours=self._settings.close_wait_hours)
+        counted = max(min(now, self._counted_until() or latest), latest)
+        BEHIND.set((now - counted).total_seconds())
+        return hour_of(counted - timedelta(minutes=self._settings.close_after_minutes))
 
     def _range(self, now: datetime, since: datetime | None) -> tuple[datetime, datetime]:
         end = self._end(now)

@@ -13,6 +13,9 @@ from api.billing.models import (
     MeterPushEntry,
     TenantBilling,
 )
+from api.kit.insert_repository import add_once
+
+SQL_IDS = 1000  # a statement takes 65,535 parameters on PostgreSQL, 32,766 on SQLite
 
 
 class LedgerAcrossTenants:
@@ -24,13 +27,10 @@ class LedgerAcrossTenants:
     def closing(self, *, lock: bool) -> LedgerClosing:
         """How far the ledger is closed; with `lock`, closers take turns until the transaction ends."""
         query = select(LedgerClosing).where(LedgerClosing.id == 1)
-        row = self.session.exec(query.with_for_update() if lock else query).one_or_none()
-        if row is None:
-            row = LedgerClosing(id=1)
-            if lock:
-                self.session.add(row)
-                self.session.flush()
-        return row
+        if not lock:
+            return self.session.exec(query).one_or_none() or LedgerClosing(id=1)
+        add_once(self.session, LedgerClosing(id=1))
+        return self.session.exec(query.with_for_update().execution_options(populate_existing=True)).one()
 
     def booked(self, start: datetime, end: datetime) -> dict[Source, Booked]:
         """What is booked for the hours in [start, end)."""
@@ -50,8 +50,13 @@ class LedgerAcrossTenants:
 
     def all_terms(self, tenant_ids: Iterable[str]) -> dict[str, TenantBilling]:
         """The terms of those tenants that have their own."""
-        query = select(TenantBilling).where(col(TenantBilling.tenant_id).in_(list(tenant_ids)))
-        return {row.tenant_id: row for row in self.session.exec(query)}
+        found: dict[str, TenantBilling] = {}
+        wanted = list(tenant_ids)
+        for start in range(0, len(wanted), SQL_IDS):
+            some = wanted[start : start + SQL_IDS]
+            query = select(TenantBilling).where(col(TenantBilling.tenant_id).in_(some))
+            found |= {row.tenant_id: row for row in self.session.exec(query)}
+        return found
 
     def add(self, entries: Iterable[LedgerEntry]) -> None:
         """Book new entries; a source booked meanwhile raises IntegrityError."""

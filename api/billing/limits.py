@@ -12,7 +12,6 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from prometheus_client import Counter
 
 from api.accounts.auth import Principal, requires
 from api.accounts.scopes import Scope
@@ -22,10 +21,11 @@ from api.billing.prices import Terms
 from api.errors import TooManyRequests
 from api.kit.cache import FreshCache
 from api.kit.clock import Clock
+from api.kit.metrics import MetricName, counter
 
 MAX_BUCKETS = 50_000
 ALERT_PERCENTS = (50, 80, 100)
-REFUSED = Counter("shoplight_limited_calls_total", "Calls refused by a limit", ["kind", "reason"])
+REFUSED = counter(MetricName.limited_calls, ["kind", "reason"])
 
 
 class QuotaExceeded(TooManyRequests):

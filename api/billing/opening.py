@@ -1,5 +1,6 @@
 """Opens the ports of money: the payment provider that the settings name, and the gate that keeps callers to limits."""
 
+import threading
 from typing import TYPE_CHECKING
 
 from api.billing.ledger_only import LedgerOnlyPayments
@@ -30,4 +31,8 @@ def open_limits(ports: "Ports") -> UsageGate:
 
         return allowance(ports, tenant_id)
 
-    return UsageGate(load, ports.clock, alert=lambda _: ports.queue.send("billing.check_quotas"))
+    def alert(_: str) -> None:
+        # a warm call is admitted on the event loop, which must not wait for a broker that is away
+        threading.Thread(target=ports.queue.send, args=("billing.check_quotas",), daemon=True).start()
+
+    return UsageGate(load, ports.clock, alert=alert)

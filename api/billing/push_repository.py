@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, or_, update
+from sqlalchemy import func, or_
 from sqlmodel import Session, col, select
 
 from api.billing.models import MeterPush, MeterPushEntry, OwnMeterEvent, PushState
 from api.billing.payments import MeterEvent
+from api.kit.insert_repository import add_once
 
 
 class PushesAcrossTenants:
@@ -41,13 +42,28 @@ class PushesAcrossTenants:
         return self.session.exec(query.order_by(col(MeterPush.id)).limit(limit)).all()
 
     def claim(self, push_id: str, now: datetime, until: datetime) -> MeterPush | None:
-        """The push, leased to the caller alone; None when another was faster."""
-        free = or_(col(MeterPush.not_before).is_(None), col(MeterPush.not_before) <= now)
-        open_ = col(MeterPush.state).in_([PushState.pending, PushState.unknown])
-        statement = update(MeterPush).where(col(MeterPush.id) == push_id, free, open_).values(not_before=until)
-        if self.session.connection().execute(statement).rowcount != 1:
+        """The push, leased to the caller alone; None when another was faster, or is at another one of the same customer
+        and meter: the provider takes one call at a time of these."""
+        named = self.session.get(MeterPush, push_id)
+        if named is None:
             return None
-        return self.session.get(MeterPush, push_id, populate_existing=True)
+        # in one order, so that all who claim of this customer and meter take turns at its oldest open row
+        query = select(MeterPush).where(
+            MeterPush.customer_id == named.customer_id,
+            MeterPush.meter == named.meter,
+            col(MeterPush.state).in_([PushState.pending, PushState.unknown]),
+        )
+        held = query.order_by(col(MeterPush.id)).with_for_update().execution_options(populate_existing=True)
+        line = self.session.exec(held).all()
+        in_flight = any(
+            push.state is PushState.unknown and push.not_before is not None and push.not_before > now for push in line
+        )
+        mine = line[0] if line and line[0].id == push_id else None
+        if mine is None or in_flight or (mine.not_before is not None and mine.not_before > now):
+            return None
+        mine.not_before = until
+        self.session.flush()
+        return mine
 
     def push(self, push_id: str) -> MeterPush | None:
         """A meter event by id."""
@@ -87,16 +103,14 @@ class OwnMeterAcrossTenants:
 
     def count(self, event: MeterEvent) -> None:
         """Count an event, once an identifier."""
-        if self.session.get(OwnMeterEvent, event.identifier) is None:
-            self.session.add(
-                OwnMeterEvent(
-                    identifier=event.identifier,
-                    customer_id=event.customer_id,
-                    meter=event.meter,
-                    at=event.at,
-                    value=event.value,
-                )
-            )
+        row = OwnMeterEvent(
+            identifier=event.identifier,
+            customer_id=event.customer_id,
+            meter=event.meter,
+            at=event.at,
+            value=event.value,
+        )
+        add_once(self.session, row)
 
     def total(self, meter: str, customer_id: str, start: datetime, end: datetime) -> int:
         """What was counted in [start, end)."""

@@ -19,6 +19,7 @@ from api.billing.push_repository import PushesAcrossTenants
 from api.kit.clock import Clock
 from api.kit.db import Database
 from api.kit.ids import new_id
+from api.kit.names import storable
 
 PUSHED_KINDS = (*USAGE_KINDS, *SPEND_KINDS)
 HOUR = timedelta(hours=1)
@@ -29,6 +30,7 @@ LEASE = timedelta(minutes=2)  # longer than any call may take
 MAX_PAUSE_S = 3600
 ENTRIES_A_FREEZE = 10_000
 PUSHES_A_ROUND = 100
+MAX_ERROR = 500
 
 
 class MeterPusher:
@@ -147,7 +149,7 @@ class MeterPusher:
             if state is PushState.failed:
                 _fail(push, error or "", now)
                 return state
-            push.state, push.error = state, error
+            push.state, push.error = state, storable(error)[:MAX_ERROR] if error else None
             push.unknown_since = push.unknown_since if state is PushState.unknown else None
             push.settled_at = now if state is PushState.sent else None
             push.not_before = now + _pause(push.attempts) if error else None
@@ -187,7 +189,7 @@ def _windows(entries: Iterable[LedgerEntry]) -> Iterator[tuple[str, list[LedgerE
 
 
 def _fail(push: MeterPush, reason: str, now: datetime) -> None:
-    push.state, push.error, push.settled_at, push.not_before = PushState.failed, reason[:500], now, None
+    push.state, push.error, push.settled_at, push.not_before = PushState.failed, storable(reason)[:MAX_ERROR], now, None
 
 
 def _pause(attempts: int) -> timedelta:

@@ -19,6 +19,7 @@ from api.billing.models import (
     WebhookEvent,
 )
 from api.kit.db import TenantRepository
+from api.kit.insert_repository import add_once
 
 
 class BillingRepository(TenantRepository):
@@ -123,11 +124,7 @@ class WebhookEventsAcrossTenants:
 
     def store(self, event: WebhookEvent) -> bool:
         """Store a new event; False when it is already there."""
-        if self.session.get(WebhookEvent, event.id) is not None:
-            return False
-        self.session.add(event)
-        self.session.flush()
-        return True
+        return add_once(self.session, event)
 
     def waiting(self, limit: int) -> Sequence[WebhookEvent]:
         """Events without effect so far, those tried least first."""
@@ -162,6 +159,6 @@ class QuotasAcrossTenants:
         query = select(QuotaAlert.tenant_id, QuotaAlert.percent).where(QuotaAlert.period == period)
         return set(self.session.exec(query).all())
 
-    def add(self, alert: QuotaAlert) -> None:
-        """Store a new alert."""
-        self.session.add(alert)
+    def add(self, alert: QuotaAlert) -> bool:
+        """Store a new alert; False when another process has told it meanwhile."""
+        return add_once(self.session, alert)

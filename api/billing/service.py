@@ -97,8 +97,7 @@ class BillingService:
 
 def close_hours(ports: "Ports", since: datetime | None = None) -> Closed:
     """Book what is missing of closed hours; from `since` on when something older is known to have changed."""
-    counts = EventStoreCounts(ports)
-    return LedgerCloser(ports.database, ports.clock, counts, ports.settings.billing).close(since)
+    return _closer(ports).close(since)
 
 
 def push_meter_events(ports: "Ports") -> Counter[PushState]:
@@ -118,8 +117,12 @@ def reconcile(ports: "Ports", start: datetime, end: datetime) -> reconciliation.
 
 def hours_due(ports: "Ports") -> bool:
     """Whether an hour waits to be closed."""
-    closer = LedgerCloser(ports.database, ports.clock, EventStoreCounts(ports), ports.settings.billing)
-    return closer.due()
+    return _closer(ports).due()
+
+
+def _closer(ports: "Ports") -> LedgerCloser:
+    counts = EventStoreCounts(ports)
+    return LedgerCloser(ports.database, ports.clock, counts, ports.settings.billing, counts.counted_until)
 
 
 def allowance(ports: "Ports", tenant_id: str) -> Allowance:
@@ -159,10 +162,10 @@ def check_quotas(ports: "Ports") -> int:
         for tenant_id, units in used.items():
             quota = terms_of(own.get(tenant_id)).quota
             for percent in ALERT_PERCENTS:
-                if quota and units * 100 >= percent * quota and (tenant_id, percent) not in told:
-                    quotas.add(
-                        QuotaAlert(tenant_id=tenant_id, period=period, percent=percent, used=units, quota=quota, at=now)
-                    )
+                if not quota or units * 100 < percent * quota or (tenant_id, percent) in told:
+                    continue
+                alert = QuotaAlert(tenant_id=tenant_id, period=period, percent=percent, used=units, quota=quota, at=now)
+                if quotas.add(alert):
                     AccountService(session, tenant_id, "billing", now).record(f"quota.used_{percent}", period)
                     alerts += 1
     return alerts

@@ -15,10 +15,12 @@ from api.billing.push_repository import PushesAcrossTenants
 from api.billing.repository import InvoicesAcrossTenants, WebhookEventsAcrossTenants
 from api.kit.clock import Clock
 from api.kit.db import Database
+from api.kit.names import storable
 
 ERROR_REPORTS = {"v1.billing.meter.error_report_triggered", "v1.billing.meter.no_meter_found"}
 INVOICE_ID = re.compile(r"in_\w{1,252}", re.ASCII)
 EVENTS_A_ROUND = 100
+MAX_ERROR = 500
 
 
 class WebhookInbox:
@@ -83,7 +85,7 @@ class WebhookInbox:
         if event is None or event.processed_at:
             return False
         event.attempts += 1
-        event.error = trouble
+        event.error = storable(trouble)[:MAX_ERROR] if trouble else None
         if trouble:
             return False
         if invoice:

@@ -1,6 +1,7 @@
-"""The event log port: durable appends in order, reads from an offset, one committed offset with a note.
+"""The event log port: durable appends; partitions that are read in order, each with one committed offset and a note.
 
-The embedded side is `spool.Spool`; Kafka is the other. Who reads decides what the records mean.
+The embedded side is `spool.Spool`, a log of one partition; the other is Kafka with a spool in front of it
+(`kafka_log.KafkaLog` writes, `kafka_reader.KafkaReader` reads). Who reads decides what the records mean.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,10 @@ class LogFull(Exception):
 
 class LogUnavailable(Exception):
     """The medium refuses (full, read-only, gone). What was acknowledged is safe; this append is not."""
+
+
+class PartitionLost(Exception):
+    """The partition is another reader's now: what was read and not committed is that reader's to deal with."""
 
 
 class LogRecord(NamedTuple):
@@ -40,14 +45,20 @@ class Committed(NamedTuple):
     note: str
 
 
-class EventLog(Protocol):
-    """See the contract suite in tests/api/events/test_log_contract.py."""
+class Mark(NamedTuple):
+    """How far a partition is dealt with, and the note that goes with it."""
 
-    def append(self, records: Sequence[bytes]) -> Future[None]:
-        """Take records, all or none, from any thread. The future is done once they survive a crash of the machine.
+    partition: "LogPartition"
+    offset: int
+    note: str
 
-        Raises LogFull or LogUnavailable at once; the future may fail with LogUnavailable.
-        """
+
+class LogPartition(Protocol):
+    """One ordered part of a log. All records of a tenant are in the same one."""
+
+    @property
+    def number(self) -> int:
+        """Of the partition, from 0."""
         ...
 
     def read(self, after: int, max_records: int) -> LogBatch:
@@ -59,11 +70,33 @@ class EventLog(Protocol):
         ...
 
     def commit(self, offset: int, note: str = "") -> None:
-        """All before `offset` is dealt with and may be forgotten. Survives a crash."""
+        """All before `offset` is dealt with and may be forgotten. Survives a crash.
+
+        Raises PartitionLost, or LogUnavailable when it is not known to have worked.
+        """
         ...
 
     def end(self) -> int:
         """The offset after the last durable record."""
+        ...
+
+    def waiting(self) -> int:
+        """How much lies between the commit and the end: records, or bytes where records are not numbered."""
+        ...
+
+
+class EventLog(Protocol):
+    """The writing end. See the contract suite in tests/api/events/test_log_contract.py."""
+
+    def append(self, records: Sequence[bytes]) -> Future[None]:
+        """Take records, all or none, from any thread. The future is done once they survive a crash of the machine.
+
+        Raises LogFull or LogUnavailable at once; the future may fail with LogUnavailable.
+        """
+        ...
+
+    def partitions(self) -> Sequence[LogPartition]:
+        """All of them, to see how far their readers are."""
         ...
 
     def check(self) -> None:
@@ -72,4 +105,20 @@ class EventLog(Protocol):
 
     def close(self) -> None:
         """Finish what was taken, then let go."""
+        ...
+
+
+class LogReader(Protocol):
+    """The reading end, of one sink among several."""
+
+    def assigned(self) -> Sequence[LogPartition]:
+        """The partitions that are this reader's now. A partition that went to another reader refuses to commit."""
+        ...
+
+    def commit_all(self, marks: Sequence[Mark]) -> None:
+        """Commit several partitions, all or none. Raises as a partition's commit does."""
+        ...
+
+    def close(self) -> None:
+        """Hand the partitions to the other readers at once."""
         ...

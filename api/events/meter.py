@@ -4,15 +4,14 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from prometheus_client import Counter
-
 from api.events.log import EventLog, LogFull, LogUnavailable
 from api.events.records import UsageKind, UsageRecord, encode
 from api.kit.clock import Clock
 from api.kit.ids import new_id
+from api.kit.metrics import MetricName, counter
 
 log = logging.getLogger(__name__)
-LOST = Counter("shoplight_usage_lost", "Paid calls that could not be recorded", ["kind"])
+LOST = counter(MetricName.usage_lost, ["kind"])
 
 
 class Meter:

@@ -38,6 +38,7 @@ class StampedEvent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, t
     full: str
     user_agent: str
     hidden: bool = False
+    traceparent: str = ""  # of the request, where that one is traced
 
 
 class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="record", tag="usage"):
@@ -50,6 +51,8 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True, ta
     at_ms: int
 
 
+_TRACE_CHARS = 55
+_TRACED = bytes([0xD9, _TRACE_CHARS])  # msgpack: a text of that length
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[StampedEvent | UsageRecord] = msgspec.msgpack.Decoder(StampedEvent | UsageRecord)
 
@@ -62,6 +65,12 @@ def encode(record: StampedEvent | UsageRecord) -> bytes:
 def decode(payload: bytes) -> StampedEvent | UsageRecord:
     """The record; msgspec.MsgspecError when the bytes are none."""
     return _decoder.decode(payload)
+
+
+def traceparent_of(payload: bytes) -> str:
+    """The trace that a record came by, "" for most: the last field of an event, read without decoding the others."""
+    traced = payload[-_TRACE_CHARS - len(_TRACED) :].startswith(_TRACED)
+    return payload[-_TRACE_CHARS:].decode("latin-1") if traced else ""
 
 
 def columns(rows: list[Any], names: list[str]) -> dict[str, list[Any]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
-from prometheus_client import Counter as Metric
+from msgspec.structs import replace
 
 from api.errors import Unavailable
 from api.events import client_event
@@ -19,13 +19,15 @@ from api.events.recent import RecentEvents
 from api.events.records import StampedEvent, encode
 from api.events.stamp import stamp
 from api.events.tokens import TokenExpired, TokenForged, TokenSealer
+from api.kit import tracing
 from api.kit.clock import Clock
+from api.kit.metrics import MetricName, counter
 from api.sites.service import SiteView
 
 log = logging.getLogger(__name__)
 MAX_AGENT_CHARS = 256
-ACCEPTED = Metric("shoplight_events_accepted", "Events made durable", ["type"])
-REJECTED = Metric("shoplight_events_rejected", "Events refused by the collector", ["reason"])
+ACCEPTED = counter(MetricName.events_accepted, ["type"])
+REJECTED = counter(MetricName.events_rejected, ["reason"])
 
 
 @dataclass
@@ -123,8 +125,10 @@ class Collector:
     async def _spool(self, events: Sequence[StampedEvent]) -> None:
         if not events:
             return
+        trace = tracing.traceparent()
+        stored = [replace(event, traceparent=trace) for event in events] if trace else events
         try:
-            await asyncio.wrap_future(self._log.append([encode(event) for event in events]))
+            await asyncio.wrap_future(self._log.append([encode(event) for event in stored]))
         except LogFull as error:
             raise Unavailable("Too many events are waiting; send these again.", retry_after_s=RETRY_AFTER_S) from error
         except LogUnavailable as error:

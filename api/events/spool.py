@@ -13,11 +13,12 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from api.events import segments
-from api.events.log import Committed, LogBatch, LogFull, LogRecord, LogUnavailable
+from api.events.log import Committed, LogBatch, LogFull, LogRecord, LogUnavailable, Mark
 
 log = logging.getLogger(__name__)
 SEGMENT_BYTES = 64 * 1024**2
@@ -32,10 +33,13 @@ class _Append(NamedTuple):
 
 
 class Spool:
-    """An `EventLog` in one folder, owned by one process. Offsets are byte positions and never start over."""
+    """An `EventLog` in one folder, owned by one process: writer, reader and only partition in one.
+
+    Offsets are byte positions and never start over."""
 
     def __init__(self, folder: Path, *, max_bytes: int, segment_bytes: int = SEGMENT_BYTES) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.number = 0
         self._folder = folder
         self._max_bytes = max_bytes
         self._segment_bytes = segment_bytes
@@ -68,8 +72,16 @@ class Spool:
         self._inbox.put(_Append(data, done))
         return done
 
+    def partitions(self) -> "Sequence[Spool]":
+        """See EventLog."""
+        return (self,)
+
+    def assigned(self) -> "Sequence[Spool]":
+        """See LogReader."""
+        return (self,)
+
     def read(self, after: int, max_records: int) -> LogBatch:
-        """See EventLog. At most 16 MiB at a time."""
+        """See LogPartition. At most 16 MiB at a time."""
         with self._guard:
             bases, end = list(self._bases), self._end
         offset = max(after, bases[0])
@@ -78,7 +90,7 @@ class Spool:
             sealed = position + 1 < len(bases)
             limit = bases[position + 1] if sealed else end
             chunk = segments.read_chunk(self._folder, bases[position], offset, limit)
-            found = [(start, stop, data) for start, stop, data in segments.frames(chunk)][:max_records]
+            found = list(islice(segments.frames(chunk), max_records))
             if found:
                 return LogBatch([LogRecord(offset + start, data) for start, _, data in found], offset + found[-1][1])
             if not sealed:
@@ -90,11 +102,11 @@ class Spool:
         return LogBatch([], offset)
 
     def committed(self) -> Committed:
-        """See EventLog."""
+        """See LogPartition."""
         return self._committed
 
     def commit(self, offset: int, note: str = "") -> None:
-        """See EventLog. Segments that lie wholly before `offset` are deleted."""
+        """See LogPartition. Segments that lie wholly before `offset` are deleted."""
         _save_committed(self._folder, Committed(offset, note))
         with self._guard:
             self._committed = Committed(offset, note)
@@ -103,9 +115,19 @@ class Spool:
         for base in done:
             segments.path_of(self._folder, base).unlink(missing_ok=True)
 
+    def commit_all(self, marks: Sequence[Mark]) -> None:
+        """See LogReader."""
+        for mark in marks:
+            self.commit(mark.offset, mark.note)
+
     def end(self) -> int:
-        """See EventLog."""
+        """See LogPartition."""
         return self._end
+
+    def waiting(self) -> int:
+        """See LogPartition."""
+        with self._guard:
+            return self._end - max(self._committed.offset, self._bases[0])
 
     def check(self) -> None:
         """See EventLog."""

@@ -17,8 +17,6 @@ from api.events.store import KEYS, Columns, Rows, StoreUnavailable
 
 DATABASE = "shoplight"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
-# survive a power cut, not only a crash: the spool forgets what the store has taken
-_DURABLE = ("events", "event_conflicts", "usage", "dead_letters")
 
 
 class ChdbEventStore:
@@ -40,7 +38,6 @@ class ChdbEventStore:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._writer = _Guarded(self._folder)
                 migrate(self)
-                self._make_durable()
                 self._reader = _Guarded(self._folder)
                 self._usable = True
             except (RuntimeError, OSError) as error:
@@ -75,11 +72,6 @@ class ChdbEventStore:
                     session.close()
             self._reader = self._writer = None
             self._usable = False
-
-    def _make_durable(self) -> None:
-        """Have each insert flushed to the disk. Not in the migrations: old servers don't know these settings."""
-        for table in _DURABLE:
-            self.command(f"ALTER TABLE {table} MODIFY SETTING fsync_after_insert = 1, fsync_part_directory = 1")
 
 
 class _Guarded:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from api.errors import Unprocessable
@@ -18,6 +18,14 @@ EARLIEST = date(2020, 1, 1)
 LATEST = date(2100, 1, 1)
 _MAX_CHARS = 40
 Unit = Literal["hour", "day"]
+
+
+class Run(NamedTuple):
+    """Hours or days of the same length, one after the other from `start` until `end`."""
+
+    start: int
+    step: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,19 @@ class Period:
         """Where each hour or day of the zone begins, the first at or before `start`; ascending, without gaps."""
         first = datetime.fromtimestamp(self.start, self.zone)
         return _days(first, self.end) if unit == "day" else _hours(first, self.end)
+
+    def runs(self, unit: Unit) -> list[Run]:
+        """The same as `boundaries`, told by how long the parts are: one run, and some more where clocks change."""
+        boundaries = self.boundaries(unit)
+        usual = 86400 if unit == "day" else 3600
+        ends = [*boundaries[1:], max(boundaries[-1] + usual, self.end)]
+        found: list[Run] = []
+        for start, end in zip(boundaries, ends, strict=True):
+            if found and found[-1].step == end - start:
+                found[-1] = found[-1]._replace(end=end)
+            else:
+                found.append(Run(start, end - start, end))
+        return found
 
     def label(self, boundary: int, unit: Unit) -> str:
         """`2026-11-21` or `2026-11-21T14:00:00+05:45`: with the offset, the hour told twice in autumn is two."""

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from api.events.distinct import once
+from api.events.rollup import BUCKET
 from api.reports.dimensions import OFFER_LEVEL, Grouping
-from api.reports.periods import QUARTER_S, Period
+from api.reports.periods import QUARTER_S, Period, Run
 
 Traffic = Literal["net", "gross"]
 Bound = dict[str, str | int]
@@ -55,18 +57,18 @@ def counted(where: Where) -> tuple[str, Bound]:
     quarter, that part out of the de-duplicated events themselves."""
     first, last = -(-where.start // QUARTER_S) * QUARTER_S, where.end // QUARTER_S * QUARTER_S
     if first >= last:
-        ranges = [(_EVENTS, "at", where.start, where.end)]
+        ranges = [(_events, "at", where.start, where.end)]
     else:
         ranges = [
-            (_ROLLED, "bucket", first, last),
-            (_EVENTS, "at", where.start, first),
-            (_EVENTS, "at", last, where.end),
+            (_rolled, "bucket", first, last),
+            (_events, "at", where.start, first),
+            (_events, "at", last, where.end),
         ]
     texts, bound = [], Bound()
     for part, (select, time_column, start, end) in enumerate(ranges):
         if start < end:
             condition, values = replace(where, start=start, end=end).sql(time_column, part)
-            texts.append(f"{select} WHERE {condition}")
+            texts.append(select(condition))
             bound |= values
     return f"({' UNION ALL '.join(texts)})", bound
 
@@ -83,13 +85,18 @@ _MEDIA = (
     "net_media_brand",
     "net_media_product",
 )
-_ROLLED = f"SELECT {_KEYS}, bucket, events, spend_micros, {', '.join(_MEDIA)} FROM rollup_15m FINAL"  # noqa: S608 - ours
-_EVENTS = (
-    f"SELECT {_KEYS}, toDateTime(intDiv(toUInt32(at), {QUARTER_S}) * {QUARTER_S}, 'UTC') AS bucket, "  # noqa: S608 - ours
-    "toUInt64(1) AS events, spend_micros, "
-    + ", ".join(f"toUInt64(bitAnd(bitShiftRight(media_firsts, {bit}), 1)) AS {name}" for bit, name in enumerate(_MEDIA))
-    + " FROM events"
-)
+
+
+def _rolled(condition: str) -> str:
+    return f"SELECT {_KEYS}, bucket, events, spend_micros, {', '.join(_MEDIA)} FROM rollup_15m FINAL WHERE {condition}"  # noqa: S608
+
+
+def _events(condition: str) -> str:
+    bits = [f"toUInt64(bitAnd(bitShiftRight(media_firsts, {bit}), 1)) AS {name}" for bit, name in enumerate(_MEDIA)]
+    return (
+        f"SELECT {_KEYS}, toDateTime({BUCKET}, 'UTC') AS bucket, toUInt64(1) AS events, spend_micros, "  # noqa: S608 - ours
+        f"{', '.join(bits)} FROM {once('events', f'at, {_KEYS}, spend_micros, media_firsts', condition)}"
+    )
 
 
 @dataclass(frozen=True)
@@ -122,15 +129,22 @@ FROM {source} {grouped} LIMIT {int(self.limit)}"""  # noqa: S608 - our names, bo
         return text, bound
 
     def _boundary(self) -> str:
-        """Integers worked out from the zone: the store needs no zones of its own."""
-        boundaries = self.period.boundaries(self.grouping.period)  # type: ignore[arg-type]  # asked for when it is set
-        return f"roundDown(toUInt32(bucket), [{', '.join(map(str, boundaries))}])"
+        """Integers worked out from the zone: the store needs no zones of its own. (`roundDown` would say it shorter;
+        ClickHouse 18.16 does not have it.)"""
+        *runs, last = self.period.runs(self.grouping.period)  # type: ignore[arg-type]  # asked for when it is set
+        steps = [f"second < {run.end}, {_begin(run)}" for run in runs]
+        text = f"multiIf({', '.join(steps)}, {_begin(last)})" if steps else _begin(last)
+        return text.replace("second", "toInt64(toUInt32(bucket))")
 
     def _media_column(self) -> str:
         if OFFER_LEVEL & {*self.grouping.columns, *self.where.filters}:
             return f"{self.traffic}_media_product"
         by_brand = self.where.scope.column == "brand_id" or "brand_id" in {*self.grouping.columns, *self.where.filters}
         return f"{self.traffic}_media_brand" if by_brand else f"{self.traffic}_media"
+
+
+def _begin(run: Run) -> str:
+    return f"{run.start} + intDiv(second - {run.start}, {run.step}) * {run.step}"
 
 
 @dataclass(frozen=True)
@@ -172,7 +186,7 @@ class ConflictQuery:
     def sql(self) -> tuple[str, Bound]:
         """The statement and its bound values."""
         condition, bound = self.where.sql("at")
-        return f"SELECT count() AS conflicts FROM event_conflicts WHERE {condition}", bound  # noqa: S608
+        return f"SELECT count() AS conflicts FROM {once('event_conflicts', 'at', condition)}", bound  # noqa: S608
 
 
 @dataclass(frozen=True)

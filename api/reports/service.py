@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from api.accounts.auth import Principal
 from api.accounts.scopes import TenantKind
 from api.errors import Unavailable, Unprocessable
+from api.events.progress import waiting_since_ms
 from api.events.reasons import RULES_VERSION
 from api.events.store import EventStore, Rows, StoreUnavailable
 from api.events.tokens import BILLABLE_MS
@@ -127,15 +126,11 @@ def billable(ports: "Ports", hour_from: datetime, hour_to: datetime) -> list[Bil
 def settled_until(ports: "Ports") -> datetime:
     """No billable event of before this time can come any more: they are in the store or were never billable.
 
-    Reads the log's end before its commit, so an event that arrives in between only makes the answer earlier.
+    What a process that cannot reach the log still keeps in its spool comes later; billing books that as a correction.
     """
-    now, end = ports.clock.now(), ports.event_log.end()
-    committed = ports.event_log.committed()
-    if committed.offset >= end:
-        return now - SETTLES_AFTER
-    note = msgspec.json.decode(committed.note) if committed.note else {}
-    received = datetime.fromtimestamp(int(note.get("received_until_ms", 0)) / 1000, UTC)
-    return received - SETTLES_AFTER
+    now, since_ms = ports.clock.now(), waiting_since_ms(ports.event_log)
+    since = now if since_ms is None else datetime.fromtimestamp(since_ms / 1000, UTC)
+    return since - SETTLES_AFTER
 
 
 def scope_of(principal: Principal) -> Scope:

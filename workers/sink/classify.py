@@ -42,7 +42,10 @@ def classify(batch: Batch, ends: Ends) -> None:
     if not batch.fresh:
         return
     rules = _Rules(ends.headless_is_net)
-    for fact in sorted([*_stored(batch, ends), *_arrived(batch)]):
+    arrived = {placed.offset for placed in batch.fresh}
+    # another sink may have stored some of this batch meanwhile: they are judged by what came before them, all the same
+    stored = [fact for fact in _stored(batch, ends) if fact.offset not in arrived]
+    for fact in sorted([*stored, *_arrived(batch)], key=_offset):
         if fact.placed is None:
             rules.remember(fact, net=fact.net)
         else:
@@ -92,6 +95,10 @@ class _Rules:
             self._media[0].update(_media_keys(fact))
             if net:
                 self._media[1].update(_media_keys(fact))
+
+
+def _offset(fact: _Fact) -> int:
+    return fact.offset
 
 
 def _media_keys(fact: _Fact) -> Iterator[tuple[str, ...]]:

@@ -2,19 +2,24 @@
 
 import msgspec
 
-from api.events.progress import progress
+from api.events.log import Mark
+from api.events.progress import progress_of
 from api.events.reasons import Drop
 from workers.sink.batch import Batch, Ends
 
 
 def commit(batch: Batch, ends: Ends) -> None:
-    """The last step: from here on the batch may be forgotten by the log."""
-    totals = progress(ends.log)
-    totals.records += len(batch.records)
+    """The last step: from here on the batch may be forgotten by the log. Only the sum of all partitions' totals is of
+    use, and their commits stand or fall together: the first one's note takes what the whole batch adds."""
+    notes = [progress_of(run.partition.committed().note) for run in batch.runs]
+    totals = notes[0]
+    totals.records += batch.records
     totals.stored += batch.stored
     totals.duplicate += batch.drops[Drop.duplicate]
     totals.conflict += batch.drops[Drop.conflict]
     totals.unparsable += batch.drops[Drop.unparsable]
-    received = [placed.event.received_at_ms for placed in batch.events] + [record.at_ms for _, record in batch.usage]
-    totals.received_until_ms = max([totals.received_until_ms, *received])
-    ends.log.commit(batch.end, msgspec.json.encode(totals).decode())
+    marks = []
+    for run, note in zip(batch.runs, notes, strict=True):
+        note.received_until_ms = max(note.received_until_ms, run.received_until_ms)
+        marks.append(Mark(run.partition, run.end, msgspec.json.encode(note).decode()))
+    ends.log.commit_all(marks)

@@ -13,6 +13,7 @@ from api.billing.models import EntryKind
 from api.billing.prices import PLANS
 from api.billing.reconciliation import reconcile
 from api.kit.clock import FixedClock
+from api.kit.db import UtcDateTime
 from api.ports import Ports
 
 HOUR = timedelta(hours=1)
@@ -28,6 +29,7 @@ def entries(ports: Ports, **where: Any) -> list[dict[str, Any]]:
     condition = " AND ".join(f"{name} = :{name}" for name in where) or "1 = 1"
     with ports.database.read() as session:
         query = text(f"SELECT * FROM ledger_entries WHERE {condition} ORDER BY id")  # noqa: S608 - names of the test
+        query = query.columns(hour=UtcDateTime)  # SQLite tells times as text
         return [dict(row._mapping) for row in session.connection().execute(query, where)]
 
 
@@ -159,7 +161,7 @@ def test_the_ledger_equals_the_counts_whatever_comes_when(
     booked: Counter[tuple[str, str]] = Counter()
     for entry in entries(ports):
         if entry["kind"].endswith("_spend"):
-            booked[entry["tenant_id"], entry["hour"][:13]] += entry["amount_micros"]
+            booked[entry["tenant_id"], entry["hour"].strftime("%Y-%m-%d %H")] += entry["amount_micros"]
     assert booked == by_hour
 
     calls: Counter[tuple[str, str]] = Counter()
@@ -190,3 +192,36 @@ def test_share_and_house_together_are_the_spend(
     share = sum(entry["amount_micros"] for entry in entries(ports, kind="publisher_share"))
     sources = len(entries(ports, kind="publisher_share"))
     assert spend * 7 // 10 - sources <= share <= spend * 7 // 10  # the house keeps less than a micro a source more
+
+
+def test_an_hour_stays_open_while_what_was_received_in_it_waits_for_a_sink(
+    ports: Ports, counts: Any, clock: FixedClock
+) -> None:
+    behind = clock.now() - timedelta(minutes=30)  # 11:30: the hour to eleven is counted whole, the next one is not
+    closer = LedgerCloser(ports.database, clock, counts, ports.settings.billing, lambda: behind)
+    for hours in (1, 2):
+        counts.call("tnt_a", clock.now() - hours * HOUR, hours)
+    clock.advance(timedelta(minutes=40))
+    assert closer.close().end == clock.now().replace(minute=0) - HOUR
+    assert [entry["quantity"] for entry in entries(ports)] == [2]
+    assert closer.due() is False
+    behind = clock.now() - timedelta(minutes=20)  # 12:20, past the quarter of an hour that late events are given
+    assert closer.due() is True
+    closer.close()
+    assert sum(entry["quantity"] for entry in entries(ports)) == 3
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_waiting_for_a_sink_has_an_end_and_an_alert(
+    ports: Ports, counts: Any, clock: FixedClock, caplog: pytest.LogCaptureFixture, known: bool
+) -> None:
+    """A sink that never comes back, and a log that does not answer, hold money up for hours, not for ever."""
+    stuck = clock.now() if known else None
+    closer = LedgerCloser(ports.database, clock, counts, ports.settings.billing, lambda: stuck)
+    counts.call("tnt_a", clock.now(), 5)
+    clock.advance(timedelta(hours=4))
+    assert closer.close().entries == 0
+    caplog.clear()
+    clock.advance(timedelta(hours=4))
+    assert closer.close().entries == 1
+    assert "so far behind" in caplog.text

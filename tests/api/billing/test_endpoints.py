@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlmodel import select
 
+from api.accounts.models import AuditEntry
 from api.accounts.scopes import Scope
 from api.billing import service
 from api.billing.models import TenantBilling
@@ -142,10 +144,10 @@ def test_quota_alerts_come_once_each_and_stand_in_usage_and_audit_log(
         "alerted_percents": [50, 80, 100],
     }
     with ports.database.read() as session:
-        actions = session.connection().exec_driver_sql(
-            "SELECT action FROM audit_log WHERE tenant_id = ? AND actor = 'billing' ORDER BY id", (mine.tenant_id,)
-        )
-        assert set(actions.scalars()) == {"quota.used_50", "quota.used_80", "quota.used_100"}
+        of_billing = select(AuditEntry).where(AuditEntry.tenant_id == mine.tenant_id, AuditEntry.actor == "billing")
+        told = [entry.action for entry in session.exec(of_billing)]
+        assert len(told) == 3
+        assert set(told) == {"quota.used_50", "quota.used_80", "quota.used_100"}
 
 
 def test_own_prices_and_quotas_go_before_the_plans(

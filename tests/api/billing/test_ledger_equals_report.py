@@ -1,6 +1,7 @@
 """The whole way of money on the real stores: event log, sink, event store, report, ledger, invoice. To the micro."""
 
 import random
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,13 +11,15 @@ from sqlmodel import select
 from api.accounts.auth import Principal
 from api.accounts.scopes import TenantKind
 from api.billing import service
-from api.billing.models import Invoice, InvoiceState
+from api.billing.models import SPEND_KINDS, Invoice, InvoiceState, LedgerEntry
 from api.events.records import StampedEvent, encode
 from api.events.stamp import stamp
 from api.events.tokens import TagClaims
 from api.kit.clock import FixedClock
 from api.ports import Ports
 from api.reports.service import CtrRequest, ReportService
+from api.settings import Settings
+from tests.event_stores import SIDES, own_database
 from workers.sink.pipeline import Sink
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -25,6 +28,17 @@ HOUR = timedelta(hours=1)
 
 def ms(at: datetime) -> int:
     return int(at.timestamp() * 1000)
+
+
+@pytest.fixture(params=SIDES)
+def settings(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Settings]:
+    """On both sides of the event store."""
+    if request.param == "chdb":
+        yield settings
+        return
+    with own_database() as url:
+        events = settings.events.model_copy(update={"clickhouse_url": url})
+        yield settings.model_copy(update={"events": events})
 
 
 class Shoppers:
@@ -87,12 +101,10 @@ def reported(ports: Ports, brand: str, start: datetime, end: datetime) -> int:
 
 def booked(ports: Ports, brand: str, start: datetime, end: datetime) -> int:
     with ports.database.read() as session:
-        total = session.connection().exec_driver_sql(
-            "SELECT COALESCE(SUM(amount_micros), 0) FROM ledger_entries WHERE tenant_id = ? AND hour >= ? AND hour < ? "
-            "AND kind IN ('click_spend', 'viewable_spend')",
-            (brand, f"{start:%Y-%m-%d %H:%M:%S}", f"{end:%Y-%m-%d %H:%M:%S}"),
+        entries = session.exec(
+            select(LedgerEntry).where(LedgerEntry.tenant_id == brand, LedgerEntry.hour >= start, LedgerEntry.hour < end)
         )
-        return int(total.scalar_one())
+        return sum(entry.amount_micros for entry in entries if entry.kind in SPEND_KINDS)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -150,8 +162,8 @@ def test_calls_metered_through_the_log_are_counted_once_a_query(ports: Ports, cl
     clock.advance(2 * HOUR)
     service.close_hours(ports)
     with ports.database.read() as session:
-        rows = session.connection().exec_driver_sql(
-            "SELECT kind, quantity, amount_micros FROM ledger_entries WHERE tenant_id = ? ORDER BY kind",
-            (developer.tenant_id,),
-        )
-        assert [tuple(row) for row in rows] == [("search", 3, 4_500), ("video_minute", 12, 300_000)]
+        rows = session.exec(select(LedgerEntry).where(LedgerEntry.tenant_id == developer.tenant_id))
+        assert sorted((row.kind.value, row.quantity, row.amount_micros) for row in rows) == [
+            ("search", 3, 4_500),
+            ("video_minute", 12, 300_000),
+        ]

@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from api.billing.closing import LedgerCloser
 from api.billing.ledger_only import LedgerOnlyPayments
-from api.billing.models import PushState
+from api.billing.models import MeterPush, PushState
+from api.billing.push_repository import PushesAcrossTenants
 from api.billing.pushing import MeterPusher
 from api.billing.stripe_payments import StripePayments
 from api.kit.clock import FixedClock
@@ -277,3 +278,27 @@ def test_embedded_the_same_way_ends_in_the_own_meter(
     own = LedgerOnlyPayments(ports.database)
     assert MeterPusher(ports.database, clock, own).push() == {PushState.sent: 1}
     assert own.metered("shoplight_search", "tnt_a", hour, hour + HOUR) == 7
+
+
+def test_an_older_event_that_turns_up_late_waits_for_the_call_that_is_under_way(
+    ports: Ports, clock: FixedClock, pusher: MeterPusher, booked: str
+) -> None:
+    """Another machine's clock is behind, so what it froze later sorts before what is being sent."""
+    pusher.freeze()
+    now, until = clock.now(), clock.now() + timedelta(minutes=2)
+    with ports.database.write() as session:
+        rows = PushesAcrossTenants(session)
+        [first] = rows.due(now, 10)
+        under_way = rows.claim(first.id, now, until)
+        assert under_way is not None
+        under_way.state = PushState.unknown
+        late = MeterPush(**{**under_way.model_dump(), "id": "psh_0", "identifier": "late", "not_before": None})
+        late.state = PushState.pending
+        session.add(late)
+    with ports.database.write() as session:
+        rows = PushesAcrossTenants(session)
+        assert rows.claim("psh_0", now, until) is None
+        assert rows.claim(first.id, now, until) is None
+        rows.push(first.id).state = PushState.sent
+    with ports.database.write() as session:
+        assert PushesAcrossTenants(session).claim("psh_0", now, until) is not None

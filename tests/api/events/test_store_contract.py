@@ -1,13 +1,13 @@
-"""What every event store has to keep. Another side of the port (a ClickHouse server) is one more factory here."""
+"""What every event store has to keep: chdb in the process and a ClickHouse server."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from api.events.migrations import migrate
+from api.events.migrations import migrate, pending
 from api.events.store import EventStore
-from api.events.store_chdb import ChdbEventStore
+from tests.event_stores import SIDES, stores_of
 
 Opener = Callable[[], EventStore]
 USAGE = {
@@ -19,24 +19,17 @@ USAGE = {
 NASTY = ["plain", "it's", "back\\slash", "tab\tnew\nline", "nul\0byte", "é\u2028", "\\N", "{a:String}", "@key", ""]
 
 
-@pytest.fixture(params=["chdb"])
+@pytest.fixture(params=SIDES)
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
     """Opens the store; opening again closes the one before, as a restart would."""
-    opened: list[EventStore] = []
-
-    def open_chdb() -> EventStore:
-        if opened:
-            opened[-1].close()
-        opened.append(ChdbEventStore(tmp_path / "chdb"))
-        return opened[-1]
-
-    yield {"chdb": open_chdb}[request.param]
-    opened[-1].close()
+    with stores_of(request.param, tmp_path) as stores:
+        yield stores.open
 
 
 def test_a_new_store_has_the_schema_and_migrating_again_does_nothing(open_store: Opener) -> None:
-    for store in (open_store(), open_store()):
-        assert migrate(store) == []
+    for _ in range(2):
+        store = open_store()
+        assert (pending(store), migrate(store)) == ([], [])
         assert store.select("SELECT count() AS n FROM events") == [{"n": 0}]
 
 
