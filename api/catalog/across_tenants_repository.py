@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, or_
+from sqlalchemy import and_, case, func, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select, update
 
@@ -52,16 +52,52 @@ class CatalogRowsAcrossTenants:
 
     def indexed(self, embedder_version: str, after: str, limit: int) -> Sequence[tuple[Product, bytes]]:
         """Products with a vector of this embedder, in the order of their ids."""
-        query = (
-            select(Product, ProductVector.vector)
-            .join(ProductVector, col(ProductVector.product_id) == Product.id)
-            .join(Catalog, col(Catalog.id) == Product.catalog_id)
-            .where(ProductVector.embedder_version == embedder_version, Product.id > after)
-            .where(col(Product.deleted_at).is_(None), col(Catalog.deleted_at).is_(None))
-            # one that waits is still found by its last picture; one that failed has none to be found by
-            .where(col(Product.index_state).in_(("indexed", "pending")))
-        )
-        return self.session.exec(query.order_by(col(Product.id)).limit(limit)).all()
+        query = _indexed(embedder_version).where(Product.id > after).order_by(col(Product.id)).limit(limit)
+        rows: Sequence[tuple[Product, bytes]] = self.session.exec(query).all()
+        return rows
+
+    def indexed_of(self, embedder_version: str, product_ids: Sequence[str]) -> Sequence[tuple[Product, bytes]]:
+        """Those of these products that an index should hold."""
+        query = _indexed(embedder_version).where(col(Product.id).in_(product_ids))
+        rows: Sequence[tuple[Product, bytes]] = self.session.exec(query).all()
+        return rows
+
+    def waiting_of(self, product_ids: Sequence[str]) -> Sequence[str]:
+        """Those of these products that wait to be looked at."""
+        query = select(Product.id).where(col(Product.id).in_(product_ids), Product.index_state == "pending")
+        return self.session.exec(query.where(col(Product.deleted_at).is_(None))).all()
+
+    def indexed_ids(self, embedder_version: str, catalog_id: str) -> Sequence[str]:
+        """The ids of a catalog that an index should hold."""
+        query = _indexed(embedder_version).with_only_columns(col(Product.id)).where(Product.catalog_id == catalog_id)
+        return [product_id for (product_id,) in self.session.exec(query)]
+
+    def unsettled(self, since: datetime | None) -> Sequence[tuple[str, str]]:
+        """(catalog, product) of what waits to be looked at; with `since`, of what changed or left from then on."""
+        which = Product.index_state == "pending" if since is None else col(Product.updated_at) >= since
+        return self.session.exec(select(Product.catalog_id, Product.id).where(which)).all()
+
+    def deleted_since(self, since: datetime) -> Sequence[str]:
+        """Catalogs that were deleted from then on."""
+        return self.session.exec(select(Catalog.id).where(col(Catalog.deleted_at) >= since)).all()
+
+    def index_counts(self, catalog_id: str | None = None) -> dict[str, tuple[int, int]]:
+        """By live catalog how many products an index must hold at least, and may hold at most: one that waits may or
+        may not have an earlier vector."""
+        indexed = func.sum(case((col(Product.index_state) == "indexed", 1), else_=0))
+        waits = func.sum(case((col(Product.index_state) == "pending", 1), else_=0))
+        held = and_(col(Product.catalog_id) == Catalog.id, col(Product.deleted_at).is_(None))
+        query = select(Catalog.id, func.coalesce(indexed, 0), func.coalesce(waits, 0)).join(Product, held, isouter=True)
+        query = query.where(col(Catalog.deleted_at).is_(None)).group_by(col(Catalog.id))
+        if catalog_id is not None:
+            query = query.where(Catalog.id == catalog_id)
+        return {name: (int(least), int(least) + int(more)) for name, least, more in self.session.exec(query).all()}
+
+    def categories(self, catalog_ids: Sequence[str]) -> Sequence[tuple[str, str]]:
+        """The distinct (catalog, category) of products that are not removed."""
+        query = select(Product.catalog_id, Product.category).where(col(Product.catalog_id).in_(catalog_ids))
+        named = query.where(col(Product.deleted_at).is_(None), Product.category != "")
+        return self.session.exec(named.distinct()).all()
 
     def seen_by_other_embedders(self, embedder_version: str) -> int:
         """Send products whose vector another embedder made back to be looked at; how many."""
@@ -82,14 +118,18 @@ class ImportsAcrossTenants:
 
     def claimable(self, now: datetime) -> Sequence[str]:
         """Imports that nobody works on and whose turn it is: the oldest unfinished one of each catalog."""
-        query = select(Import.id).where(_idle(now), ~_has_elder()).order_by(col(Import.id)).limit(100)
+        query = select(Import.id).where(_idle(now), ~_must_wait()).order_by(col(Import.id)).limit(100)
         return self.session.exec(query).all()
 
     def claim(self, import_id: str, lease: str, now: datetime, until: datetime) -> Import | None:
         """Take an import for this process; None when it is not to be had now."""
         values: dict[str, Any] = {"state": "running", "lease": lease, "lease_until": until}
         values["attempts"] = Import.attempts + 1
-        query = update(Import).where(col(Import.id) == import_id, _idle(now), ~_has_elder())
+        # one claim of a catalog at a time: two that look at once would each miss that the other begins
+        catalog = select(Import.catalog_id).where(Import.id == import_id).scalar_subquery()
+        turn = select(Catalog.id).where(Catalog.id == catalog).with_for_update(key_share=True)
+        self.session.exec(turn).all()
+        query = update(Import).where(col(Import.id) == import_id, _idle(now), ~_must_wait())
         if not self.session.exec(query.values(**values)).rowcount:
             return None
         return self.session.get(Import, import_id, populate_existing=True)
@@ -118,17 +158,32 @@ class ImportsAcrossTenants:
         return self.session.exec(query.limit(limit)).all()
 
 
+def _indexed(embedder_version: str) -> Any:
+    """Products with their vectors, as an index holds them."""
+    return (
+        select(Product, ProductVector.vector)
+        .join(ProductVector, col(ProductVector.product_id) == Product.id)
+        .join(Catalog, col(Catalog.id) == Product.catalog_id)
+        .where(ProductVector.embedder_version == embedder_version)
+        .where(col(Product.deleted_at).is_(None), col(Catalog.deleted_at).is_(None))
+        # one that waits is still found by its last picture; one that failed has none to be found by
+        .where(col(Product.index_state).in_(("indexed", "pending")))
+    )
+
+
 def _idle(now: datetime) -> Any:
     lapsed = and_(col(Import.state) == "running", col(Import.lease_until) < now)
     return or_(col(Import.state) == "queued", lapsed)
 
 
-def _has_elder() -> Any:
-    """One import of a catalog at a time, in the order in which they were asked for."""
-    elder = aliased(Import)
+def _must_wait() -> Any:
+    """One import of a catalog at a time, in the order in which they were asked for. Machines' clocks differ and a
+    transaction may take long, so an older one can turn up while a younger one runs already: it waits for its end."""
+    other = aliased(Import)
+    elder = and_(col(other.state) == "queued", col(Import.state) == "queued", col(other.id) < col(Import.id))
     return (
-        select(elder.id)
-        .where(col(elder.catalog_id) == col(Import.catalog_id), col(elder.id) < col(Import.id))
-        .where(col(elder.state).in_(("queued", "running")))
+        select(other.id)
+        .where(col(other.catalog_id) == col(Import.catalog_id), col(other.id) != col(Import.id))
+        .where(or_(col(other.state) == "running", elder))
         .exists()
     )

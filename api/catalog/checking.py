@@ -9,6 +9,7 @@ from api.catalog.links import LinkError, parse_link
 from api.catalog.money import MAX_MICROS, AmountError, currency_of, parse_price
 from api.catalog.plain_text import plain_text
 from api.catalog.schemas import Audience, Availability, ProductCreate
+from api.kit.names import storable
 
 MAX_ID = 200
 MAX_TITLE = 500
@@ -181,6 +182,9 @@ def _image(values: Mapping[str, str], faults: list[Fault]) -> str:
     """A link, or a path for the pictures of a ZIP: anything with a scheme or host must be a real link."""
     name, text = _pick(values, "image_link")
     text = text.split(",http")[0].strip()  # some shops write several links into one cell
+    if text != storable(text):
+        faults.append(Fault(name, "has characters that no path or link holds"))
+        return ""
     if not text or not (":" in text.split("/")[0] or text.startswith("//")):
         if len(text) <= MAX_ATTRIBUTE:
             return text

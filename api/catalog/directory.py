@@ -15,6 +15,8 @@ from api.kit.db import Database
 # the change. Each refresh is a query, so a search over many products must not start one for each every few seconds.
 LISTING_REFRESH_S, LISTING_EXPIRE_S = 1.5, 4.0
 PRODUCT_REFRESH_S, PRODUCT_EXPIRE_S = 20.0, 60.0
+# a category more or less changes no answer much, and to find them all the products of a catalog are gone through
+CATEGORY_REFRESH_S, CATEGORY_EXPIRE_S = 60.0, 3600.0
 _SQL_IDS = 500
 
 
@@ -46,6 +48,7 @@ class CatalogAcrossTenants:
         self._database = database
         self._base_url = base_url
         self._batch = threading.local()
+        self._category_batch = threading.local()
         self._products: FreshCache[str, ProductRead | None] = FreshCache(
             self._load_product, refresh_after_s=PRODUCT_REFRESH_S, expire_after_s=PRODUCT_EXPIRE_S
         )
@@ -57,6 +60,9 @@ class CatalogAcrossTenants:
         )
         self._owners: FreshCache[str, str | None] = FreshCache(
             self._load_owner, refresh_after_s=3600, expire_after_s=7200
+        )
+        self._categories: FreshCache[str, frozenset[str]] = FreshCache(
+            self._load_categories, refresh_after_s=CATEGORY_REFRESH_S, expire_after_s=CATEGORY_EXPIRE_S
         )
 
     def products_by_ids(self, product_ids: Iterable[str]) -> dict[str, ProductRead]:
@@ -77,6 +83,16 @@ class CatalogAcrossTenants:
             return None
         return {product_id: product for product_id, (_, product) in found.items() if product is not None}
 
+    def categories(self, catalog_ids: frozenset[str]) -> frozenset[str]:
+        """The distinct categories of these catalogs' products, as their feeds write them; possibly some gone ones.
+        Cold catalogs cost one query together."""
+        cold = [catalog_id for catalog_id in catalog_ids if not self._categories.peek(catalog_id)[0]]
+        self._category_batch.rows = self._query_categories(cold)
+        try:
+            return frozenset().union(*map(self._categories.get, catalog_ids))
+        finally:
+            self._category_batch.rows = {}
+
     def searchable_catalog_ids(self, tenant_id: str) -> frozenset[str]:
         """A tenant's own catalogs and the public ones."""
         return self._own.get(tenant_id) | self.listed_catalog_ids()
@@ -96,7 +112,7 @@ class CatalogAcrossTenants:
     def forget(self, product_ids: Iterable[str] | None = None) -> None:
         """After a change in this process: drop some products, or everything."""
         if product_ids is None:
-            for cache in (self._products, self._own, self._public):
+            for cache in (self._products, self._own, self._public, self._categories):
                 cache.clear()
             return
         for product_id in product_ids:
@@ -113,6 +129,19 @@ class CatalogAcrossTenants:
     def _load_product(self, product_id: str) -> ProductRead | None:
         batch: dict[str, ProductRead | None] = getattr(self._batch, "rows", {})
         return batch[product_id] if product_id in batch else self._query([product_id]).get(product_id)
+
+    def _query_categories(self, catalog_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+        found: dict[str, set[str]] = {catalog_id: set() for catalog_id in catalog_ids}
+        for start in range(0, len(catalog_ids), _SQL_IDS):
+            with self._database.read() as session:
+                rows = CatalogRowsAcrossTenants(session).categories(catalog_ids[start : start + _SQL_IDS])
+            for catalog_id, category in rows:
+                found[catalog_id].add(category)
+        return {catalog_id: frozenset(categories) for catalog_id, categories in found.items()}
+
+    def _load_categories(self, catalog_id: str) -> frozenset[str]:
+        batch: dict[str, frozenset[str]] = getattr(self._category_batch, "rows", {})
+        return batch[catalog_id] if catalog_id in batch else self._query_categories([catalog_id])[catalog_id]
 
     def _load_own(self, tenant_id: str) -> frozenset[str]:
         with self._database.read() as session:

@@ -8,6 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from api.accounts.auth import Principal, requires
 from api.accounts.scopes import Scope
 from api.catalog.imports import ImportService
+from api.catalog.indexing import withdraw
 from api.catalog.schemas import (
     CatalogCreate,
     CatalogRead,
@@ -67,8 +68,8 @@ def delete_catalog(catalog_id: str, caller: Writer, session: WriteSession, ports
     """End a catalog with all its products."""
     CatalogService(session, caller.tenant_id, caller.actor, ports.clock.now()).delete(catalog_id)
     session.commit()
-    ports.index.drop_catalog(catalog_id)
     ports.catalogs.forget()
+    withdraw(ports, catalog_id)
     ports.queue.send("catalog.index_products", catalog_id=catalog_id)
 
 
@@ -145,8 +146,8 @@ def replace_product(
     ports.catalogs.forget([product.id])
     if product.index.state == "pending":
         ports.queue.send("catalog.index_products", catalog_id=product.catalog_id)
-    else:
-        ports.index.remove(product.catalog_id, [product.id])
+    elif product.index.state != "indexed":
+        withdraw(ports, product.catalog_id, [product.id])
     return product
 
 
@@ -155,6 +156,6 @@ def delete_product(product_id: str, caller: Writer, session: WriteSession, ports
     """Remove a product; search finds it no more from now on."""
     catalog_id = ProductService(session, caller.tenant_id, ports).remove(product_id)
     session.commit()
-    ports.index.remove(catalog_id, [product_id])
     ports.catalogs.forget([product_id])
     ports.pictures.forget([product_id])
+    withdraw(ports, catalog_id, [product_id])

@@ -4,7 +4,7 @@ pictures. Every step can be taken up by another process where this one was kille
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,9 +17,10 @@ from api.catalog.indexing import Indexer
 from api.catalog.lease import Lease, LeaseLost, claim, heartbeat
 from api.catalog.models import Import
 from api.catalog.repository import CatalogRepository, ImportRepository
-from api.kit.blobs import BlobNotFound
+from api.kit.blobs import BlobNotFound, BlobsUnavailable
 from api.kit.fetcher import FetchFailed, FetchRefused
 from api.ports import Ports
+from api.search.index import IndexUnavailable
 
 log = logging.getLogger(__name__)
 CHUNK = 500
@@ -38,7 +39,13 @@ class _GivenUp(Exception):
 
 
 def run_import(ports: Ports, import_id: str) -> None:
-    """Do what is left of an import, unless somebody else does. Then hint at the catalog's next one."""
+    """Do what is left of an import, unless somebody else does. Then hint at the catalog's next one. Without the product
+    index it waits: the sweep asks again."""
+    try:
+        ports.index.check()
+    except IndexUnavailable as error:
+        log.info("import %s waits: %s", import_id, error.detail)
+        return
     claimed = claim(ports, import_id)
     if claimed is None:
         return
@@ -48,6 +55,11 @@ def run_import(ports: Ports, import_id: str) -> None:
             ImportRun(ports, job, lease).run()
     except LeaseLost:
         log.warning("import %s was taken over", import_id)
+        return
+    except (IndexUnavailable, BlobsUnavailable) as error:
+        log.warning("import %s waits in its step %s: %s", import_id, job.step, error)
+        with suppress(LeaseLost):
+            lease.give_back()
         return
     with ports.database.read() as session:
         following = ImportsAcrossTenants(session).next_of(job.catalog_id)

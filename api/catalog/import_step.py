@@ -16,6 +16,7 @@ from api.catalog.models import Import, ImportFault, Product
 from api.catalog.repository import ImportRepository
 from api.catalog.schemas import ProductCreate
 from api.kit.ids import new_id
+from api.kit.names import storable
 
 MAX_FAULTS = 1000
 MAX_REASON = 500
@@ -166,8 +167,8 @@ def faults_of(job: Import, errors: Sequence[RowError], room: int) -> list[Import
             tenant_id=job.tenant_id,
             import_id=job.id,
             line=error.line,
-            field=error.field[:100] if error.field else None,
-            reason=error.reason[:MAX_REASON],
+            field=storable(error.field)[:100] if error.field else None,
+            reason=storable(error.reason)[:MAX_REASON],
         )
         for error in errors[: max(0, room)]
     ]

@@ -1,6 +1,6 @@
 """The rules of imports: asking for one, looking at one, and finding those that wait."""
 
-import threading
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -15,13 +15,15 @@ from api.catalog.models import Import
 from api.catalog.repository import CatalogRepository, ImportRepository
 from api.catalog.schemas import ImportCounts, ImportErrorRead, ImportMode, ImportRead, ImportState
 from api.errors import Conflict, NotFound
+from api.kit.blobs import BlobsUnavailable
 from api.kit.ids import new_id
 from api.kit.paging import Cursor
 from api.ports import Ports
+from api.search.index import IndexUnavailable
 
+log = logging.getLogger(__name__)
 MAX_WAITING = 20
 ERRORS_IN_LISTS = 10
-_indexing: dict[tuple[str, str], threading.Lock] = {}
 _looked_again: set[tuple[str, str]] = set()
 
 __all__ = ["ImportService", "index_products", "look_again", "run_import", "sweep"]
@@ -55,6 +57,7 @@ class ImportService:
         currency: str | None = None,
     ) -> ImportRead:
         """Queue an import of a stored feed (`feed_key`) or of an address (`feed_url`)."""
+        self._rows.take_turns(catalog_id)  # two at once must not both be the twentieth
         self.check(catalog_id)
         job = Import(
             id=new_id("imp"),
@@ -123,16 +126,16 @@ def index_products(ports: Ports, catalog_id: str) -> None:
         tenant_id, live = rows.owner(catalog_id), rows.live(catalog_id)
     if tenant_id is None:
         return
-    lock = _indexing.setdefault((ports.database.url, catalog_id), threading.Lock())
-    if not lock.acquire(blocking=False):
-        return  # a thread of this process is at it; what came in behind its back is swept up
-    try:
-        if live:
-            Indexer(ports, tenant_id, catalog_id).run(None)
-        else:
-            _clear_away(ports, tenant_id, catalog_id)
-    finally:
-        lock.release()
+    with ports.database.alone(f"catalog.index_products {catalog_id}") as alone:
+        if not alone:
+            return  # another worker is at it; what came in behind its back is swept up
+        try:
+            if live:
+                Indexer(ports, tenant_id, catalog_id).run(None)
+            else:
+                _clear_away(ports, tenant_id, catalog_id)
+        except (IndexUnavailable, BlobsUnavailable) as error:
+            log.info("the products of %s wait: %s", catalog_id, error)
 
 
 def _clear_away(ports: Ports, tenant_id: str, catalog_id: str) -> None:

@@ -20,8 +20,9 @@ from api.catalog.models import Import, Product, ProductVector
 from api.catalog.repository import ImportRepository
 from api.kit.blobs import BlobNotFound
 from api.kit.fetcher import FetchFailed, FetchRefused
+from api.kit.names import storable
 from api.ports import Ports
-from api.search.index import IndexRow
+from api.search.index import IndexRow, IndexUnavailable
 from api.vision.errors import PictureError, PictureFault
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,18 @@ def index_row(product: Product, vector: NDArray[np.float32]) -> IndexRow:
     )
 
 
+def withdraw(ports: Ports, catalog_id: str, product_ids: Sequence[str] | None = None) -> None:
+    """Take removed products, or a whole catalog, out of the index. The rows have the last word on what is shown, so an
+    index that is away keeps nobody from removing: it is compared with them (workers/search.py) when it is back."""
+    try:
+        if product_ids is None:
+            ports.index.drop_catalog(catalog_id)
+        else:
+            ports.index.remove(catalog_id, product_ids)
+    except IndexUnavailable as error:
+        log.warning("products of %s are still in the index: %s", catalog_id, error.detail)
+
+
 class Indexer:
     """Works through a catalog's waiting products; on behalf of an import it notes what fails, and counts."""
 
@@ -71,9 +84,10 @@ class Indexer:
         self._looking = threading.Semaphore(LOOKING)
 
     def run(self, archive: FeedArchive | None) -> None:
-        """Until nothing waits."""
+        """Until nothing waits. Raises IndexUnavailable, before any picture of a batch is fetched where that can be."""
         with ThreadPoolExecutor(FETCHERS, thread_name_prefix="product-pictures") as fetchers:
             while batch := self._waiting():
+                self._ports.index.check()
                 self._look_at(batch, archive, fetchers)
 
     def _waiting(self) -> Sequence[Product]:
@@ -168,7 +182,8 @@ class Indexer:
     def _store(self, repository: ImportRepository, row: Product, outcome: _Seen) -> bool:
         picture = (row.picture_source or "", outcome.key) if outcome.key else None
         state = "indexed" if outcome.vector is not None else "failed"
-        if not repository.settle(row, state, outcome.error, picture):
+        error = storable(outcome.error) if outcome.error else None
+        if not repository.settle(row, state, error, picture):
             return False
         if outcome.vector is not None and outcome.key is not None:
             repository.store_vector(

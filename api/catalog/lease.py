@@ -41,6 +41,14 @@ class Lease:
         with self._ports.database.write() as session:
             self.keep(ImportRepository(session, self._job.tenant_id), self._ports.clock.now())
 
+    def give_back(self) -> None:
+        """Leave the import to whoever takes it up later; this attempt does not count."""
+        values = {"state": "queued", "lease": None, "lease_until": None, "attempts": max(0, self._job.attempts - 1)}
+        with self._ports.database.write() as session:
+            rows = ImportRepository(session, self._job.tenant_id)
+            self.keep(rows, self._ports.clock.now())
+            rows.advance(self._job.id, values, {})
+
 
 def claim(ports: Ports, import_id: str) -> tuple[Import, Lease] | None:
     """Take an import; None when it is finished, held by a living process, or waits for an elder of its catalog."""

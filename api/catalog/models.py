@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from api.kit.db import UtcDateTime
@@ -117,7 +117,10 @@ class ImportFault(SQLModel, table=True):
 
     __tablename__ = "import_errors"
 
-    id: int | None = Field(default=None, primary_key=True)
+    # every import may add a thousand; SQLite counts up INTEGER alone, which holds 64 bits there
+    id: int | None = Field(
+        default=None, sa_column=Column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
+    )
     tenant_id: str = Field(foreign_key="tenants.id")
     import_id: str = Field(foreign_key="imports.id", index=True)
     line: int | None = None

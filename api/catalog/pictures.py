@@ -3,6 +3,7 @@ served from memory when warm."""
 
 import hashlib
 import io
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -11,12 +12,13 @@ from dataclasses import dataclass
 from PIL import Image
 
 from api.catalog.across_tenants_repository import CatalogRowsAcrossTenants
-from api.kit.blobs import BlobNotFound, BlobStore
+from api.kit.blobs import BlobNotFound, BlobStore, BlobsUnavailable
 from api.kit.cache import FreshCache
 from api.kit.db import Database
 from api.vision.picture import Picture
 from api.vision.service import Eyes
 
+log = logging.getLogger(__name__)
 WIDTHS = (80, 160, 320, 480, 640, 960)
 MAX_MEMORY = 64 * 1024**2
 _QUALITY = {"jpeg": 84, "webp": 80}
@@ -80,9 +82,16 @@ class ProductPictures:
                 data = self._blobs.get(key)
             except BlobNotFound:
                 data = encode(eyes.decode(self._blobs.get(view.key)), width, kind)
-                self._blobs.put(key, data)
+                self._keep(key, data)
             self._remember(key, data)
         return _rendered(view, width, kind, data)
+
+    def _keep(self, key: str, data: bytes) -> None:
+        """It can be made again: a store that is full or away must not take the picture from the page."""
+        try:
+            self._blobs.put(key, data)
+        except BlobsUnavailable as error:
+            log.warning("a resized picture is kept in memory alone: %s", error)
 
     def forget(self, product_ids: Iterable[str]) -> None:
         """After a change in this process."""

@@ -38,9 +38,9 @@ class CatalogRepository(TenantRepository):
         return self.session.exec(query).all()
 
     def product(self, product_id: str) -> Product | None:
-        """A product that was not removed."""
+        """A product that was not removed, to change: imports and other changes of it wait."""
         query = select(Product).where(Product.id == product_id, Product.tenant_id == self.tenant_id)
-        return self.session.exec(query.where(col(Product.deleted_at).is_(None))).one_or_none()
+        return self.session.exec(query.where(col(Product.deleted_at).is_(None)).with_for_update()).one_or_none()
 
     def products(
         self, catalog_id: str | None, external_id: str | None, text: str | None, after: str | None, limit: int
@@ -84,7 +84,8 @@ class CatalogRepository(TenantRepository):
     def clear_away(self, catalog_id: str, limit: int) -> list[str]:
         """Delete rows and vectors of up to `limit` products of a deleted catalog; their ids."""
         query = select(Product.id).where(Product.tenant_id == self.tenant_id, Product.catalog_id == catalog_id)
-        ids = list(self.session.exec(query.limit(limit)).all())
+        # held first: an indexer that is at one of them stores its vector before or not at all
+        ids = list(self.session.exec(query.order_by(col(Product.id)).limit(limit).with_for_update()).all())
         self.session.exec(delete(ProductVector).where(col(ProductVector.product_id).in_(ids)))
         self.session.exec(delete(Product).where(col(Product.id).in_(ids), col(Product.tenant_id) == self.tenant_id))
         return ids
@@ -119,6 +120,11 @@ class ImportRepository(TenantRepository):
         query = select(ImportFault).where(ImportFault.tenant_id == self.tenant_id, ImportFault.import_id == import_id)
         return self.session.exec(query.order_by(col(ImportFault.id)).limit(limit)).all()
 
+    def take_turns(self, catalog_id: str) -> None:
+        """Whoever asks for a turn of the same catalog waits until this transaction ends."""
+        mine = select(Catalog.id).where(Catalog.id == catalog_id, Catalog.tenant_id == self.tenant_id)
+        self.session.exec(mine.with_for_update(key_share=True)).all()
+
     def unfinished(self, catalog_id: str) -> int:
         """How many imports of the catalog wait or run."""
         query = select(func.count()).select_from(Import)
@@ -146,13 +152,15 @@ class ImportRepository(TenantRepository):
         self.session.add_all(faults)
 
     def products_by_external_id(self, catalog_id: str, external_ids: Sequence[str]) -> dict[str, Product]:
-        """Products of the catalog by the brand's id, removed ones included."""
+        """Products of the catalog by the brand's id, removed ones included, to change: a PUT of one of them comes
+        wholly before or after."""
         query = select(Product).where(
             Product.tenant_id == self.tenant_id,
             Product.catalog_id == catalog_id,
             col(Product.external_id).in_(external_ids),
         )
-        return {row.external_id: row for row in self.session.exec(query).all()}
+        rows = self.session.exec(query.order_by(col(Product.id)).with_for_update()).all()
+        return {row.external_id: row for row in rows}
 
     def pending(self, catalog_id: str, limit: int) -> Sequence[Product]:
         """Products whose picture waits to be seen."""

@@ -49,6 +49,7 @@ class CatalogService:
 
     def create(self, data: CatalogCreate) -> CatalogRead:
         """A new, empty catalog."""
+        self._account.take_turns()
         if len(self._rows.catalog_ids()) >= MAX_CATALOGS:
             raise Conflict(f"There are {MAX_CATALOGS} catalogs already; delete one first.", code="too_many_catalogs")
         catalog = Catalog(

@@ -12,12 +12,13 @@ from typing import Any
 from api.kit.clock import Clock
 from api.kit.db import Database
 from api.kit.ids import new_id
+from api.kit.names import storable
 from api.media.matching import Matcher
 from api.media.models import Media, MediaState
 from api.media.objects import SeenObject, reconcile, stored, vectors_of
 from api.media.repository import MediaAcrossTenants
 from api.media.shelf import Shelf
-from api.search.index import ProductIndex
+from api.search.index import IndexUnavailable, ProductIndex
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=120)
@@ -60,7 +61,10 @@ class Analyses:
         self._version = version
 
     def claim(self, media_id: str) -> Job | None:
-        """Take the row, or None when there is nothing to do or somebody else does it."""
+        """Take the row, or None when there is nothing to do or somebody else does it. Without the index nothing is
+        taken: what was looked at could not be matched, and the row waits as it is for the next sweep."""
+        if not self._index_serves():
+            return None
         now = self._clock.now()
         lease_id = new_id("lea")
         with self._database.write() as session:
@@ -81,18 +85,28 @@ class Analyses:
 
     def fail(self, job: Job, reason: str, *, retryable: bool) -> None:
         """Try again later, or never."""
-        reason = reason[:MAX_ERROR_CHARS]
+        reason = storable(reason)[:MAX_ERROR_CHARS]
         if retryable and job.media.attempts < MAX_ATTEMPTS:
             wait = BACKOFF[min(job.media.attempts, len(BACKOFF)) - 1]
             self._end(job, MediaState.pending, error=reason, due_at=self._clock.now() + wait)
         else:
             self._end(job, MediaState.failed, error=reason)
 
+    def postpone(self, job: Job, reason: str) -> None:
+        """A server that it takes is away, which is not its fault: try again soon; this attempt does not count."""
+        log.info("%s waits: %s", job.media.id, reason)
+        waits = {"due_at": self._clock.now() + BACKOFF[0], "attempts": job.media.attempts - 1}
+        self._end(job, MediaState.pending, error=storable(reason)[:MAX_ERROR_CHARS], **waits)
+
     def finish(self, job: Job, seen: Sequence[SeenObject], facts: Facts) -> bool:
         """Match what was seen and store it, in one short transaction; False when the row is another worker's by now."""
         now = self._clock.now()
-        against, catalogs = self._index_state(), self._catalogs(job.media)
-        matches = [self._matcher.match(item.label, item.vectors, catalogs) for item in seen]
+        try:
+            against, catalogs = self._index_state(), self._catalogs(job.media)
+            matches = [self._matcher.match(item.label, item.vectors, catalogs) for item in seen]
+        except IndexUnavailable as error:
+            self.postpone(job, error.detail)
+            return False
         with self._database.write() as session:
             rows = MediaAcrossTenants(session)
             if not rows.update_held(job.media.id, job.lease_id, _finished(facts, now, against)):
@@ -108,7 +122,10 @@ class Analyses:
         return True
 
     def rematch(self, media_id: str) -> None:
-        """Match the stored vectors again: products have come or gone. Fetches and looks at nothing."""
+        """Match the stored vectors again: products have come or gone. Fetches and looks at nothing. Without the index
+        the old matches stay, and the row stays stale."""
+        if not self._index_serves():
+            return
         now = self._clock.now()
         with self._database.read() as session:
             rows = MediaAcrossTenants(session)
@@ -122,6 +139,7 @@ class Analyses:
         matches = {tag.id: stored(self._matcher.match(tag.label, vectors_of(tag), catalogs)) for tag in tags}
         with self._database.write() as session:
             rows = MediaAcrossTenants(session)
+            rows.get(media_id, lock=True)
             left = rows.tags(media_id)
             for tag in left:
                 if tag.id in matches and tag.matches != matches[tag.id]:
@@ -130,21 +148,33 @@ class Analyses:
             rows.set_matched(media_id, MediaState.ready if shown else MediaState.none, now, against)
 
     def due(self, limit: int) -> list[str]:
-        """Unfinished media that nobody works on."""
+        """Unfinished media that nobody works on; none without the index, because nothing would be taken."""
+        if not self._index_serves():
+            return []
         with self._database.read() as session:
             return [media.id for media in MediaAcrossTenants(session).due(self._clock.now(), limit)]
 
     def stale(self, limit: int) -> list[str]:
         """Media to match again, because the index has changed since or it is long ago: a product's new picture changes
         no count."""
+        if not self._index_serves():
+            return []
         now = self._clock.now()
         with self._database.read() as session:
             return list(MediaAcrossTenants(session).stale(self._index_state(), now - REMATCH_AFTER, limit))
 
+    def _index_serves(self) -> bool:
+        try:
+            self._index.check()
+        except IndexUnavailable as error:
+            log.info("media wait: %s", error.detail)
+            return False
+        return True
+
     def _index_state(self) -> str:
         """A fingerprint of what tags can draw on."""
-        counts = sorted((catalog_id, self._index.count(catalog_id)) for catalog_id in self._shelf.listed())
-        return hashlib.sha256(repr(counts).encode()).hexdigest()
+        listed = self._shelf.listed()
+        return hashlib.sha256(repr((sorted(listed), self._index.total(listed))).encode()).hexdigest()
 
     def _catalogs(self, media: Media) -> frozenset[str]:
         """A page's tags draw on listed catalogs alone; a tenant's own video also on its own."""

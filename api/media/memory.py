@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
-from sqlalchemy.exc import IntegrityError
-
 from api.kit.cache import FreshCache
 from api.kit.clock import Clock
 from api.kit.db import Database
@@ -67,11 +65,8 @@ class MediaMemory:
         """Store rows for new media and ask for their analysis; the hashes that are known afterwards, the others being
         over the budget."""
         wanted = {item.url.hash: item for item in unknown}
-        with self._opening:  # the embedded store has one writer, and one call after another finds the other's rows
-            try:
-                known, opened = self._insert(site_id, tenant_id, wanted)
-            except IntegrityError:  # another process was first with one of them
-                known, opened = self._insert(site_id, tenant_id, wanted)
+        with self._opening:  # the embedded store has one writer; waiting here costs no connection of the other's pool
+            known, opened = self._insert(site_id, tenant_id, wanted)
         for url_hash in known | {row.url_hash or "" for row in opened}:
             self._views.drop((site_id, url_hash))
         for row in opened:
@@ -82,6 +77,7 @@ class MediaMemory:
         now = self._clock.now()
         with self._database.write() as session:
             rows = MediaRepository(session, tenant_id)
+            rows.take_turns(site_id)  # other processes count the same budget, and meet the same pictures
             known = rows.hashes_among(site_id, list(wanted))
             new = [item for url_hash, item in wanted.items() if url_hash not in known]
             left = self._daily_budget - rows.created_since(site_id, self._today()) if new else 0

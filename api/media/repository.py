@@ -10,6 +10,7 @@ from sqlmodel import Session, col, delete, select, update
 from api.kit.db import TenantRepository
 from api.media.models import Media, MediaState, Tag
 from api.media.schemas import MediaStatus
+from api.sites.models import Site
 
 
 class MediaRepository(TenantRepository):
@@ -19,10 +20,17 @@ class MediaRepository(TenantRepository):
         """Store a new row."""
         self.session.add(row)
 
-    def get(self, media_id: str) -> Media | None:
-        """One of this tenant's."""
+    def get(self, media_id: str, *, lock: bool = False) -> Media | None:
+        """One of this tenant's; with `lock`, to change it or its tags: workers that finish it wait."""
         query = select(Media).where(Media.id == media_id, Media.tenant_id == self.tenant_id)
+        if lock:
+            query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
         return self.session.exec(query).one_or_none()
+
+    def take_turns(self, site_id: str) -> None:
+        """Whoever asks for a turn of the same site waits until this transaction ends."""
+        query = select(Site.id).where(Site.id == site_id, Site.tenant_id == self.tenant_id)
+        self.session.exec(query.with_for_update(key_share=True)).all()
 
     def page(self, site_id: str | None, status: MediaStatus | None, after: str | None, limit: int) -> Sequence[Media]:
         """Media of sites, newest first, one more than the page holds."""
@@ -46,7 +54,9 @@ class MediaRepository(TenantRepository):
         return found
 
     def tag(self, tag_id: str) -> Tag | None:
-        """One of this tenant's."""
+        """One of this tenant's, to change. Its media row is held first, as workers do who make and drop tags."""
+        mine = select(Tag.media_id).where(Tag.id == tag_id, Tag.tenant_id == self.tenant_id)
+        self.get(self.session.exec(mine).one_or_none() or "", lock=True)
         return self.session.exec(select(Tag).where(Tag.id == tag_id, Tag.tenant_id == self.tenant_id)).one_or_none()
 
     def created_since(self, site_id: str | None, since: datetime) -> int:
@@ -72,9 +82,9 @@ class MediaAcrossTenants:
     def __init__(self, session: Session) -> None:
         self.session = session
 
-    def get(self, media_id: str) -> Media | None:
-        """Any media row."""
-        return self.session.get(Media, media_id)
+    def get(self, media_id: str, *, lock: bool = False) -> Media | None:
+        """Any media row; with `lock` nobody else changes it or its tags until the transaction ends."""
+        return self.session.get(Media, media_id, with_for_update={"key_share": True} if lock else None)
 
     def by_url(self, site_id: str, url_hash: str) -> tuple[Media, list[Tag]] | None:
         """A site's picture or video with its tags, the surest objects first."""

@@ -82,7 +82,7 @@ class TagUpdate(BaseModel):
 
     state: TagState | None = None
     label: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(one_line)] | None = None
-    product_id: str | None = Field(default=None, min_length=1, max_length=40)
+    product_id: Annotated[str, Field(min_length=1, max_length=40), AfterValidator(one_line)] | None = None
     box: BoxWrite | None = None
 
 

@@ -58,13 +58,13 @@ class MediaService:
 
     def update(self, media_id: str, data: MediaUpdate) -> MediaRead:
         """Block it or let it be tagged."""
-        self._media(media_id).blocked = data.blocked
+        self._media(media_id, lock=True).blocked = data.blocked
         self._account.record("media.blocked" if data.blocked else "media.unblocked", media_id)
         return self.get(media_id)
 
     def analyse(self, media_id: str) -> MediaRead:
         """Have it looked at again; its tags stay until that is done."""
-        media = self._media(media_id)
+        media = self._media(media_id, lock=True)
         if media.state is MediaState.running:
             raise Conflict("It is being looked at right now.", code="analysis_running")
         media.state, media.attempts, media.due_at, media.error = MediaState.pending, 0, self._now, None
@@ -101,8 +101,8 @@ class MediaService:
             shown = any(other.matches or other.pinned_product_id for other in tags)
             media.state = MediaState.ready if shown else MediaState.none
 
-    def _media(self, media_id: str) -> Media:
-        media = self._rows.get(media_id)
+    def _media(self, media_id: str, *, lock: bool = False) -> Media:
+        media = self._rows.get(media_id, lock=lock)
         if media is None or media.site_id is None:
             raise NotFound("No such picture or video.")
         return media

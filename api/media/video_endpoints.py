@@ -7,7 +7,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.accounts.auth import Principal, requires
 from api.accounts.scopes import Scope
-from api.errors import Unprocessable
+from api.errors import TooManyRequests, Unprocessable
 from api.kit.db import ReadSession
 from api.media.schemas import TimedTags, VideoRead
 from api.media.video_intake import BODY_DESCRIPTION, video_of
@@ -60,7 +60,16 @@ def _check_budget(ports: Ports, caller: Principal) -> None:
 
 
 def _create(ports: Ports, caller: Principal, url: str | None, upload_key: str | None) -> VideoRead:
-    with ports.database.write() as session:
-        video = VideoService(session, caller.tenant_id, ports).create(url=url, upload_key=upload_key)
+    try:
+        with ports.database.write() as session:
+            videos = VideoService(session, caller.tenant_id, ports)
+            if not caller.unlimited:  # again: others may have come while this one was taken in
+                videos.take_turns()
+                videos.check_budget()
+            video = videos.create(url=url, upload_key=upload_key)
+    except TooManyRequests:
+        if upload_key:
+            ports.blobs.delete(upload_key)
+        raise
     ports.queue.send("media.analyse_video", video_id=video.id)
     return video

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from sqlmodel import Session
 
+from api.accounts.service import AccountService
 from api.errors import NotFound, TooManyRequests
 from api.kit.ids import new_id
 from api.media.matching import shown_label
@@ -25,6 +26,10 @@ class VideoService:
         self._rows = MediaRepository(session, tenant_id)
         self._tenant_id = tenant_id
         self._ports = ports
+
+    def take_turns(self) -> None:
+        """Before the budget is checked for a job that is then stored: the tenant's others wait."""
+        AccountService(self._rows.session, self._tenant_id, "", self._ports.clock.now()).take_turns()
 
     def check_budget(self) -> None:
         """Raises TooManyRequests once today's videos are used up."""

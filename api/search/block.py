@@ -24,9 +24,6 @@ class Terms:
     def code(self, value: str | None) -> int:
         return NO_TERM if value is None else self._codes.setdefault(self._key(value), len(self._codes) + 1)
 
-    def known(self) -> list[str]:
-        return list(self._codes)
-
     def accepted(self, wanted: Iterable[str], *, below: bool = False) -> NDArray[np.bool_]:
         """By code, whether a value is one of `wanted` (or, with `below`, a category under one of them)."""
         table = np.zeros(len(self._codes) + 1, np.bool_)
@@ -83,9 +80,6 @@ class CatalogBlock:
             self.ids[at] = self.ids[last]
             self._rows[self.ids[at]] = at
         self.ids.pop()
-
-    def categories(self) -> list[str]:
-        return self._categories.known()
 
     def vector(self, product_id: str) -> NDArray[np.float32] | None:
         at = self._rows.get(product_id)

@@ -1,6 +1,7 @@
 """The embedded product index: exact search in the process, one contiguous block a catalog, rebuilt at start."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from api.search.index import Hit, IndexFilter, IndexRow
 
 class ExactIndex:
     """A ProductIndex. `dim` is the length of every vector."""
+
+    durable = False
 
     def __init__(self, dim: int) -> None:
         use_one_thread()
@@ -43,6 +46,13 @@ class ExactIndex:
         with self._gate.writing():
             self._blocks.clear()
 
+    @contextmanager
+    def replacement(self) -> Iterator["ExactIndex"]:
+        fresh = ExactIndex(self.dim)
+        yield fresh
+        with self._gate.writing():
+            self._blocks = fresh._blocks
+
     def search(self, vectors: NDArray[np.float32], k: int, where: IndexFilter) -> list[list[Hit]]:
         if vectors.ndim != 2 or vectors.shape[1] != self.dim:
             raise ValueError(f"query vectors must be (n, {self.dim})")
@@ -60,14 +70,23 @@ class ExactIndex:
             block = self._blocks.get(catalog_id)
             return block.vector(product_id) if block else None
 
-    def categories(self, catalog_ids: frozenset[str]) -> frozenset[str]:
-        with self._gate.reading():
-            blocks = [self._blocks[item] for item in catalog_ids if item in self._blocks]
-            return frozenset(category for block in blocks for category in block.categories())
-
     def count(self, catalog_id: str) -> int:
         with self._gate.reading():
             return len(self._blocks.get(catalog_id, ()))
+
+    def total(self, catalog_ids: frozenset[str]) -> int:
+        return sum(map(self.count, catalog_ids))
+
+    def product_ids(self, catalog_id: str) -> list[str]:
+        with self._gate.reading():
+            block = self._blocks.get(catalog_id)
+            return list(block.ids) if block else []
+
+    def check(self) -> None:
+        """It is in the process: where there is an answer, there is an index."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
 
 def _best(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:

@@ -1,13 +1,30 @@
 """The product index port: what an index holds and answers. It can be thrown away and rebuilt from stored vectors."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from api.errors import Unavailable
+
 CATEGORY_SEPARATOR = ">"
+RETRY_AFTER_S = 5
+
+
+class IndexUnavailable(Unavailable):
+    """The index does not answer, or not yet. Nothing is lost by it: whatever could not be put is put later."""
+
+    code = "index_unavailable"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, retry_after_s=RETRY_AFTER_S)
+
+
+class IndexMissing(IndexUnavailable):
+    """The index answers, but what it held is gone (or never was): it must be rebuilt, see rebuild.py."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,11 +67,20 @@ class Hit:
     score: float
 
 
-class ProductIndex(Protocol):
-    """Thread-safe. Whatever returned is visible to the next search."""
+class IndexFilling(Protocol):
+    """What a rebuild needs of an index."""
 
     def put(self, catalog_id: str, rows: Sequence[IndexRow]) -> None:
         """Add rows, or replace those with the same product id. ValueError for a wrong length or a NaN."""
+
+
+class ProductIndex(IndexFilling, Protocol):
+    """Thread-safe. Whatever returned is visible to this process's next search, and to any other's within five seconds.
+    Every call may raise IndexUnavailable, within a bounded time; what was under way may then be half done, and is done
+    again by whoever asked for it. `durable` tells whether it keeps what it holds when the process ends."""
+
+    @property
+    def durable(self) -> bool: ...
 
     def remove(self, catalog_id: str, product_ids: Sequence[str]) -> None:
         """Unknown ids are no error."""
@@ -65,17 +91,30 @@ class ProductIndex(Protocol):
     def clear(self) -> None:
         """Forget everything: the stored vectors are the truth, see rebuild.py."""
 
+    def replacement(self) -> AbstractContextManager[IndexFilling]:
+        """An empty index to put into; when the block ends well it takes this one's place at once, and until then
+        searches find the old one. What is put elsewhere meanwhile is not in it."""
+
     def search(self, vectors: NDArray[np.float32], k: int, where: IndexFilter) -> list[list[Hit]]:
         """For each row of `vectors` (n, dim) the k best hits, best first, equal scores by product id."""
 
     def vector(self, catalog_id: str, product_id: str) -> NDArray[np.float32] | None:
         """A copy of the stored vector; None when the product is not indexed."""
 
-    def categories(self, catalog_ids: frozenset[str]) -> frozenset[str]:
-        """The distinct categories of the catalogs' products, in the form of `category_key`; possibly some gone ones."""
-
     def count(self, catalog_id: str) -> int:
         """Products of the catalog in the index."""
+
+    def total(self, catalog_ids: frozenset[str]) -> int:
+        """Products of all these catalogs together."""
+
+    def product_ids(self, catalog_id: str) -> list[str]:
+        """What the index holds of a catalog, for comparing with what it should."""
+
+    def check(self) -> None:
+        """Raises IndexUnavailable when a search could not be answered now."""
+
+    def close(self) -> None:
+        """Let go of the connection, if there is one."""
 
 
 def category_key(category: str) -> str:

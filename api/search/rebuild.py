@@ -1,15 +1,25 @@
-"""Fills the product index from the stored vectors, which are the truth; at start and on `shoplight reindex`."""
+"""Fills the product index from the stored vectors, which are the truth: at start where it lives in the process, on
+`shoplight reindex`, and by a sweep where a shared one has lost something."""
 
+import logging
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import numpy as np
 
+from api.catalog.across_tenants_repository import CatalogRowsAcrossTenants
 from api.catalog.directory import indexed_products
 from api.catalog.models import Product
 from api.catalog.schemas import Availability
 from api.kit.db import Database
-from api.search.index import IndexRow, ProductIndex
+from api.search.index import IndexFilling, IndexMissing, IndexRow, ProductIndex
+
+log = logging.getLogger(__name__)
+CHUNK = 500
+CLOCKS_DIFFER = timedelta(minutes=2)
+ALONE = "search.reindex"
 
 
 @dataclass(frozen=True)
@@ -18,6 +28,14 @@ class Rebuilt:
 
     products: int
     unusable: int
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What a comparison found missing and too many."""
+
+    added: int
+    removed: int
 
 
 def index_row(product: Product, vector: bytes) -> IndexRow:
@@ -35,19 +53,130 @@ def index_row(product: Product, vector: bytes) -> IndexRow:
     )
 
 
-def rebuild_index(database: Database, index: ProductIndex, embedder_version: str, dim: int) -> Rebuilt:
+def rebuild_index(database: Database, index: IndexFilling, embedder_version: str, dim: int) -> Rebuilt:
     """Streams every product that this embedder has seen into the index. Vectors of other embedders cannot be compared
     and are left out; the catalog's sweep has those products looked at again."""
     products = unusable = 0
     for chunk in indexed_products(database, embedder_version):
-        rows: dict[str, list[IndexRow]] = defaultdict(list)
-        for product, vector in chunk:
-            row = index_row(product, vector)
-            if row.vector.shape == (dim,) and np.isfinite(row.vector).all():
-                rows[product.catalog_id].append(row)
-            else:
-                unusable += 1
-        for catalog_id, found in rows.items():
-            index.put(catalog_id, found)
-            products += len(found)
+        put = _put(index, chunk, dim)
+        products += put
+        unusable += len(chunk) - put
     return Rebuilt(products, unusable)
+
+
+class Rebuilder:
+    """The same on open stores, for an index that others use meanwhile. `alone` on the database where it matters."""
+
+    def __init__(self, database: Database, index: ProductIndex, embedder_version: str, dim: int) -> None:
+        self._database = database
+        self._index = index
+        self._version = embedder_version
+        self._dim = dim
+
+    def at_start(self, now: datetime) -> Rebuilt | None:
+        """Fill an index that has nothing yet; None where a shared one serves already. Raises IndexUnavailable."""
+        try:
+            self._index.check()
+        except IndexMissing:
+            return self.reindex(now)
+        return None if self._index.durable else rebuild_index(self._database, self._index, self._version, self._dim)
+
+    def reindex(self, now: datetime) -> Rebuilt | None:
+        """Build the index anew beside the old one, then put it in its place; what changed meanwhile is put once more.
+        None when another process is at it."""
+        with self._database.alone(ALONE) as alone:
+            if not alone:
+                return None
+            since = now - CLOCKS_DIFFER
+            with self._database.read() as session:
+                waiting = CatalogRowsAcrossTenants(session).unsettled(None)
+            with self._index.replacement() as fresh:
+                done = rebuild_index(self._database, fresh, self._version, self._dim)
+            self._catch_up(waiting, since)
+        return done
+
+    def refill(self, now: datetime) -> Rebuilt | None:
+        """Build the index where there is none at all; None where there is one. Raises IndexUnavailable."""
+        try:
+            self._index.check()
+        except IndexMissing:
+            done = self.reindex(now)
+            if done:
+                log.warning("there was no product index; it holds %d products now", done.products)
+            return done
+        return None
+
+    def compare(self) -> Repaired | None:
+        """Compare every catalog's count with its rows and mend what differs. None when another process is at it.
+        Raises IndexUnavailable."""
+        with self._database.alone(ALONE) as alone:
+            return self._compare() if alone else None
+
+    def _catch_up(self, waiting: Sequence[tuple[str, str]], since: datetime) -> None:
+        """Whatever may have been put or removed while the new index was filled: what waited to be indexed when that
+        began, and what changed since."""
+        with self._database.read() as session:
+            rows = CatalogRowsAcrossTenants(session)
+            touched, dropped = rows.unsettled(since), rows.deleted_since(since)
+        for catalog_id in dropped:
+            self._index.drop_catalog(catalog_id)
+        by_catalog: dict[str, list[str]] = defaultdict(list)
+        for catalog_id, product_id in {*waiting, *touched}:
+            by_catalog[catalog_id].append(product_id)
+        for catalog_id, product_ids in by_catalog.items():
+            self._settle(catalog_id, product_ids)
+
+    def _compare(self) -> Repaired:
+        added = removed = 0
+        with self._database.read() as session:
+            expected = CatalogRowsAcrossTenants(session).index_counts()
+        for catalog_id, (least, most) in expected.items():
+            if least <= self._index.count(catalog_id) <= most or self._agrees(catalog_id):
+                continue
+            more, fewer = self._mend(catalog_id)
+            added, removed = added + more, removed + fewer
+        return Repaired(added, removed)
+
+    def _agrees(self, catalog_id: str) -> bool:
+        """A second look: an import moves both counts while the first one goes round."""
+        held = self._index.count(catalog_id)
+        with self._database.read() as session:
+            least, most = CatalogRowsAcrossTenants(session).index_counts(catalog_id).get(catalog_id, (held, held))
+        return least <= held <= most
+
+    def _mend(self, catalog_id: str) -> tuple[int, int]:
+        held = set(self._index.product_ids(catalog_id))
+        with self._database.read() as session:
+            wanted = set(CatalogRowsAcrossTenants(session).indexed_ids(self._version, catalog_id))
+        missing, strays = sorted(wanted - held), sorted(held - wanted)
+        if not missing and not strays:
+            # it counts some twice that two workers put at the same moment: put once more they are there once
+            missing = sorted(wanted)
+        if missing or strays:
+            log.warning("catalog %s: the index lacked %d and had %d too many", catalog_id, len(missing), len(strays))
+        self._settle(catalog_id, [*missing, *strays])
+        return len(missing), len(strays)
+
+    def _settle(self, catalog_id: str, product_ids: Sequence[str]) -> None:
+        """Put those that the stored rows know, remove the others."""
+        for start in range(0, len(product_ids), CHUNK):
+            asked = product_ids[start : start + CHUNK]
+            with self._database.read() as session:
+                rows = CatalogRowsAcrossTenants(session).indexed_of(self._version, asked)
+                waiting = CatalogRowsAcrossTenants(session).waiting_of(asked)
+            _put(self._index, rows, self._dim)
+            # what waits may just have been put by whoever looks at it
+            gone = set(asked).difference((product.id for product, _ in rows), waiting)
+            if gone:
+                self._index.remove(catalog_id, sorted(gone))
+
+
+def _put(index: IndexFilling, chunk: Iterable[tuple[Product, bytes]], dim: int) -> int:
+    """How many could be put."""
+    rows: dict[str, list[IndexRow]] = defaultdict(list)
+    for product, vector in chunk:
+        if len(vector) == 4 * dim and np.isfinite((row := index_row(product, vector)).vector).all():
+            rows[product.catalog_id].append(row)
+    for catalog_id, found in rows.items():
+        index.put(catalog_id, found)
+    return sum(map(len, rows.values()))

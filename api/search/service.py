@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 
 from api.catalog.schemas import ProductRead
 from api.errors import Conflict, NotFound
+from api.kit.metrics import MetricName, histogram
 from api.search.index import Hit, IndexFilter, ProductIndex, category_key
 from api.search.match import Match, MatchType
 from api.search.outfits import complementary
 
 # Asked for on top of k: products that are gone from the catalog may still be in the index for a moment.
 SPARE = 8
+SEARCH_SECONDS = histogram(MetricName.index_search_seconds)
 
 
 class Filters(TypedDict, total=False):
@@ -34,6 +36,8 @@ class Products(Protocol):
 
     def products_by_ids(self, ids: Iterable[str]) -> Mapping[str, ProductRead]: ...
 
+    def categories(self, catalog_ids: frozenset[str]) -> frozenset[str]: ...
+
 
 class Finder:
     def __init__(self, index: ProductIndex, products: Products, exact_threshold: float) -> None:
@@ -45,7 +49,8 @@ class Finder:
         self, vectors: NDArray[np.float32], *, catalog_ids: frozenset[str], k: int, **filters: Unpack[Filters]
     ) -> list[list[Match]]:
         """For each of `vectors` (n, dim) up to k matches in the catalogs, best first."""
-        hits = self._index.search(vectors, k + SPARE, IndexFilter(catalog_ids, **filters))
+        with SEARCH_SECONDS.time():
+            hits = self._index.search(vectors, k + SPARE, IndexFilter(catalog_ids, **filters))
         products = self._products.products_by_ids({hit.product_id for line in hits for hit in line})
         return [self._matches(line, products)[:k] for line in hits]
 
@@ -78,7 +83,7 @@ class Finder:
         product, vector = self._seen(product_id, visible)
         if product.category is None:
             return []
-        known = self._index.categories(catalog_ids)
+        known = frozenset(map(category_key, self._products.categories(catalog_ids)))
         if wanted := filters.get("category"):
             known = frozenset(item for item in known if _is_below(item, wanted))
         found: list[tuple[int, Match]] = []

@@ -1,7 +1,6 @@
 """A shop on the web, and a brand at the API whose fetcher may go there."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -17,10 +16,10 @@ def shop() -> Iterator[Shop]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, shop: Shop) -> Settings:
+def settings(settings: Settings, shop: Shop) -> Settings:
     """The usual ones, with a fetcher that may go to the shop."""
     fetch, vision = FetchSettings(allow=shop.host, timeout_s=3), VisionSettings(decoders=1)
-    return Settings(datadir=tmp_path / "data", fetch=fetch, vision=vision)
+    return settings.model_copy(update={"fetch": fetch, "vision": vision})
 
 
 @pytest.fixture

@@ -28,9 +28,9 @@ def web() -> Iterator[Web]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, web: Web) -> Settings:
+def settings(settings: Settings, web: Web) -> Settings:
     """The usual ones, with a fetcher that may go to the publisher's pictures."""
-    return Settings(datadir=tmp_path / "data", fetch=FetchSettings(allow=web.host, timeout_s=3))
+    return settings.model_copy(update={"fetch": FetchSettings(allow=web.host, timeout_s=3)})
 
 
 @pytest.fixture

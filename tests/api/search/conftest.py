@@ -1,6 +1,7 @@
 """Two brands with catalogs of pictures that are easily told apart, embedded and indexed as the worker does it."""
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -8,9 +9,14 @@ from PIL import Image, ImageDraw
 
 from api.catalog.models import Catalog, Product, ProductVector
 from api.ports import Ports
+from api.search.milvus import MilvusIndex
 from api.search.rebuild import rebuild_index
+from api.settings import IndexSettings
 from tests.api.vision.pictures import encoded
 from tests.conftest import Account, AccountMaker
+from tests.services import url_of
+
+MILVUS_DIM = 32
 
 SHAPES = ("disc", "stripes", "checks", "triangle", "rings", "cross")
 COLOURS = ("crimson", "darkgreen", "royalblue", "orange", "purple", "teal")
@@ -115,3 +121,19 @@ def shop(ports: Ports, account: AccountMaker, add_product: Callable[..., str]) -
     rebuilt = rebuild_index(ports.database, ports.index, ports.eyes.embedder_version, ports.eyes.dim)
     assert (rebuilt.products, rebuilt.unusable) == (len(products), 0)
     return Shop(mine, other, catalogs, products)
+
+
+@pytest.fixture(scope="session")
+def milvus() -> Iterator[MilvusIndex]:
+    """One collection for all tests that only put and remove: to make one takes three seconds."""
+    index = MilvusIndex(milvus_settings(), MILVUS_DIM)
+    index.clear()
+    yield index
+    index.destroy()
+    index.close()
+
+
+def milvus_settings(**more: object) -> IndexSettings:
+    """A real server, and a name that nobody else uses."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    return IndexSettings(**{"milvus_url": url_of("milvus"), "collection": name, "timeout_s": 20} | more)

@@ -12,6 +12,18 @@ DIM = 32
 IndexFactory = Callable[[int], ProductIndex]
 A, B = "ctg_a", "ctg_b"
 EVERYWHERE = IndexFilter(frozenset({A, B}))
+NASTY = [
+    'a" or key != "',
+    "it's",
+    "back\\slash\\",
+    "100%",
+    "_____",
+    "\\u0022]) or (1 == 1",
+    "Straße 店 🧥",
+    "new\nline\x00",
+    "lone \ud800",
+    "x" * 70_000,
+]
 
 
 def unit(seed: int, dim: int = DIM) -> np.ndarray:
@@ -27,11 +39,35 @@ def ids(hits: list[Hit]) -> list[str]:
     return [hit.product_id for hit in hits]
 
 
+FILTERS: list[tuple[dict[str, object], set[int]]] = [
+    ({"brand": frozenset({"ACME"})}, {0, 1}),
+    ({"brand": frozenset({"acme", "Bøll"})}, {0, 1, 2}),
+    ({"brand": frozenset({"Acm"})}, set()),
+    ({"category": frozenset({"shoes"})}, {0, 1}),
+    ({"category": frozenset({"Shoes>BOOTS"})}, {1}),
+    ({"category": frozenset({"Shoes > Boot"})}, set()),
+    ({"category": frozenset({"Home", "Shoes > Boots"})}, {1, 2}),
+    ({"price_min_micros": 20_000_000}, {1, 2}),
+    ({"price_max_micros": 20_000_000}, {0, 1}),
+    ({"price_min_micros": 20_000_000, "price_max_micros": 20_000_000}, {1}),
+    ({"price_min_micros": 0}, {0, 1, 2}),
+    ({"currency": "eur"}, {0, 1}),
+    ({"currency": "EUR", "price_min_micros": 15_000_000}, {1}),
+    ({"in_stock": True}, {0, 2, 3}),
+    ({"in_stock": False}, {1}),
+    ({"audience": frozenset({"women"})}, {0}),
+    ({"audience": frozenset({"women", "Men"})}, {0, 1}),
+    ({"exclude_product_ids": frozenset({"prd_0000", "prd_0003", "prd_unknown"})}, {1, 2}),
+    ({"brand": frozenset({"acme"}), "exclude_product_ids": frozenset({"prd_0000"})}, {1}),
+]
+
+
 class IndexContract:
     """Subclass it and give a fixture `make` of type IndexFactory."""
 
     @pytest.fixture
     def index(self, make: IndexFactory) -> ProductIndex:
+        """Empty as far as A and B go."""
         return make(DIM)
 
     def find(self, index: ProductIndex, number: int, k: int = 500, where: IndexFilter = EVERYWHERE) -> list[Hit]:
@@ -120,31 +156,7 @@ class IndexContract:
         assert index.vector(A, "prd_0002") is None
         assert index.vector(B, "prd_0001") is None
 
-    @pytest.mark.parametrize(
-        ("columns", "wanted"),
-        [
-            ({"brand": frozenset({"ACME"})}, {0, 1}),
-            ({"brand": frozenset({"acme", "Bøll"})}, {0, 1, 2}),
-            ({"brand": frozenset({"Acm"})}, set()),
-            ({"category": frozenset({"shoes"})}, {0, 1}),
-            ({"category": frozenset({"Shoes>BOOTS"})}, {1}),
-            ({"category": frozenset({"Shoes > Boot"})}, set()),
-            ({"category": frozenset({"Home", "Shoes > Boots"})}, {1, 2}),
-            ({"price_min_micros": 20_000_000}, {1, 2}),
-            ({"price_max_micros": 20_000_000}, {0, 1}),
-            ({"price_min_micros": 20_000_000, "price_max_micros": 20_000_000}, {1}),
-            ({"price_min_micros": 0}, {0, 1, 2}),
-            ({"currency": "eur"}, {0, 1}),
-            ({"currency": "EUR", "price_min_micros": 15_000_000}, {1}),
-            ({"in_stock": True}, {0, 2, 3}),
-            ({"in_stock": False}, {1}),
-            ({"audience": frozenset({"women"})}, {0}),
-            ({"audience": frozenset({"women", "Men"})}, {0, 1}),
-            ({"exclude_product_ids": frozenset({"prd_0000", "prd_0003", "prd_unknown"})}, {1, 2}),
-            ({"brand": frozenset({"acme"}), "exclude_product_ids": frozenset({"prd_0000"})}, {1}),
-        ],
-    )
-    def test_filters(self, index: ProductIndex, columns: dict[str, object], wanted: set[int]) -> None:
+    def test_filters(self, index: ProductIndex) -> None:
         index.put(
             A,
             [
@@ -155,8 +167,49 @@ class IndexContract:
                 row(3),
             ],
         )  # fmt: skip
-        found = self.find(index, 0, where=IndexFilter(frozenset({A}), **columns))  # type: ignore[arg-type]
-        assert set(ids(found)) == {f"prd_{n:04}" for n in wanted}
+        for columns, wanted in FILTERS:
+            found = self.find(index, 0, where=IndexFilter(frozenset({A}), **columns))  # type: ignore[arg-type]
+            assert set(ids(found)) == {f"prd_{n:04}" for n in wanted}, columns
+
+    def test_no_text_of_a_feed_means_anything_but_itself(self, index: ProductIndex) -> None:
+        """Brands and categories that would end a string, match anything, or are longer than a column."""
+        index.put(A, [row(n, brand=text, category=f"{text} > x") for n, text in enumerate(NASTY)])
+        index.put(B, [row(100 + n, brand="other", category=text) for n, text in enumerate(NASTY)])
+        for n, text in enumerate(NASTY):
+            by_brand = IndexFilter(frozenset({A, B}), brand=frozenset({text}))
+            assert ids(self.find(index, 0, where=by_brand)) == [f"prd_{n:04}"], text[:50]
+            by_category = IndexFilter(frozenset({A, B}), category=frozenset({text}))
+            assert set(ids(self.find(index, 0, where=by_category))) == {f"prd_{n:04}", f"prd_{100 + n:04}"}, text[:50]
+
+    def test_thousands_of_catalogs_are_searched_in_one_go(self, index: ProductIndex) -> None:
+        index.put(B, [row(1)])
+        scope = frozenset({B, *(f"ctg_{n}" for n in range(3000))})
+        assert ids(self.find(index, 1, where=IndexFilter(scope))) == ["prd_0001"]
+
+    def test_many_products_are_put_and_removed_at_once(self, index: ProductIndex) -> None:
+        index.put(A, [row(n) for n in range(9000)])
+        assert index.count(A) == 9000
+        index.remove(A, [f"prd_{n:04}" for n in range(8999)])
+        assert ids(self.find(index, 8999)) == ["prd_8999"]
+
+    def test_a_replacement_takes_over_when_it_is_whole(self, index: ProductIndex) -> None:
+        index.put(A, [row(1), row(2)])
+        with index.replacement() as fresh:
+            fresh.put(A, [row(3)])
+            assert set(ids(self.find(index, 1))) == {"prd_0001", "prd_0002"}
+        assert ids(self.find(index, 1)) == ["prd_0003"]
+
+    def test_a_replacement_that_breaks_off_changes_nothing(self, index: ProductIndex) -> None:
+        index.put(A, [row(1)])
+
+        def break_off() -> None:
+            with index.replacement() as fresh:
+                fresh.put(A, [row(2)])
+                raise KeyError
+
+        with pytest.raises(KeyError):
+            break_off()
+        assert ids(self.find(index, 1)) == ["prd_0001"]
 
     def test_narrow_filters_find_the_nearest_of_what_passes(self, index: ProductIndex) -> None:
         index.put(A, [row(n, brand=f"brand {n % 100}") for n in range(2000)])
@@ -167,11 +220,27 @@ class IndexContract:
             where = IndexFilter(frozenset({A}), brand=frozenset({f"Brand {brand}"}))
             assert ids(index.search(query[None], 5, where)[0]) == [f"prd_{n:04}" for n in expected]
 
-    def test_the_categories_of_some_catalogs(self, index: ProductIndex) -> None:
-        index.put(A, [row(1, category="Shoes > Boots"), row(2, category="shoes>boots"), row(3)])
-        index.put(B, [row(4, category="Bags")])
-        assert index.categories(frozenset({A})) == {"shoes > boots"}
-        assert index.categories(frozenset({A, B})) == {"shoes > boots", "bags"}
+    def test_catalogs_are_counted_together(self, index: ProductIndex) -> None:
+        index.put(A, [row(1), row(2)])
+        index.put(B, [row(3)])
+        assert index.total(frozenset({A, B, "ctg_unknown"})) == 3
+        assert index.total(frozenset()) == 0
+
+    def test_it_tells_what_it_holds_of_a_catalog(self, index: ProductIndex) -> None:
+        index.put(A, [row(n) for n in range(5)])
+        index.put(B, [row(9)])
+        index.remove(A, ["prd_0002"])
+        assert sorted(index.product_ids(A)) == ["prd_0000", "prd_0001", "prd_0003", "prd_0004"]
+        assert index.product_ids("ctg_unknown") == []
+
+    def test_a_product_that_comes_twice_is_held_once(self, index: ProductIndex) -> None:
+        index.put(A, [IndexRow("prd_0001", unit(5)), row(1)])
+        index.put(A, [row(1), row(1)])
+        assert index.product_ids(A) == ["prd_0001"]
+        assert [hit.score for hit in self.find(index, 1)] == pytest.approx([1], abs=1e-5)
+
+    def test_it_can_serve(self, index: ProductIndex) -> None:
+        index.check()
 
     @pytest.mark.parametrize("bad", [np.ones(DIM + 1, np.float32), np.full(DIM, np.nan, np.float32)])
     def test_a_wrong_vector_is_refused_with_its_whole_batch(self, index: ProductIndex, bad: np.ndarray) -> None:

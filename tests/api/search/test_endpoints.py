@@ -2,7 +2,8 @@
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -196,16 +197,8 @@ def metered(ports: Ports) -> list[UsageRecord]:
 
 def test_a_warm_search_asks_the_database_nothing(client: TestClient, shop: Shop, ports: Ports) -> None:
     post(client, shop.mine.auth, drawing("disc"))
-    statements: list[str] = []
-
-    def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
-        statements.append(statement)
-
-    event.listen(ports.database.engine, "before_cursor_execute", note)
-    try:
+    with statements_of(ports) as statements:
         assert post(client, shop.mine.auth, drawing("disc")).status_code == 200
-    finally:
-        event.remove(ports.database.engine, "before_cursor_execute", note)
     assert statements == []
 
 
@@ -244,6 +237,38 @@ def test_complements_go_with_the_product_instead_of_replacing_it(client: TestCli
     assert {match["match_type"] for match in matches} == {"complement"}
     bags = client.get("/v1/products/prd_disc/complements", params={"category": "bags"}, headers=shop.mine.auth)
     assert names(bags.json()["matches"]) == {"checks"}
+
+
+def test_warm_complements_ask_the_database_nothing_and_learn_of_new_categories(
+    client: TestClient, shop: Shop, ports: Ports, add_product: Callable[..., str]
+) -> None:
+    def complements() -> set[str]:
+        answer = client.get("/v1/products/prd_disc/complements", headers=shop.mine.auth)
+        return names(answer.json()["matches"])
+
+    assert complements() == {"stripes", "checks"}
+    with statements_of(ports) as statements:
+        assert complements() == {"stripes", "checks"}
+    assert statements == []
+    add_product(shop.mine.tenant_id, "ctg_own", "cross", drawing("cross"), category="Eyewear")
+    rebuild_index(ports.database, ports.index, ports.eyes.embedder_version, ports.eyes.dim)
+    ports.catalogs.forget()  # a minute passes
+    assert complements() == {"stripes", "checks", "cross"}
+
+
+@contextmanager
+def statements_of(ports: Ports) -> Iterator[list[str]]:
+    """What the database is asked while the block runs."""
+    asked: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
+        asked.append(statement)
+
+    event.listen(ports.database.engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        event.remove(ports.database.engine, "before_cursor_execute", note)
 
 
 def test_the_best_of_each_part_of_an_outfit_comes_before_a_second_one(

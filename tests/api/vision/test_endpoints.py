@@ -184,8 +184,8 @@ class TestImageUrl:
         thread.join()
 
     @pytest.fixture
-    def settings(self, tmp_path: Path, host: http.server.ThreadingHTTPServer) -> Settings:
-        return Settings(datadir=tmp_path / "data", fetch=FetchSettings(allow=f"127.0.0.1:{host.server_port}"))
+    def settings(self, settings: Settings, host: http.server.ThreadingHTTPServer) -> Settings:
+        return settings.model_copy(update={"fetch": FetchSettings(allow=f"127.0.0.1:{host.server_port}")})
 
     def ask(self, client: TestClient, auth: dict[str, str], url: str) -> Any:
         return client.post("/v1/detect", json={"image_url": url}, headers=auth)
