@@ -1,13 +1,10 @@
 """The HTTP application: every domain's router under one roof, and the health of the whole."""
 
-import logging
 import re
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from fastapi import APIRouter, FastAPI
 
 from api import errors
 from api.accounts.endpoints import router as accounts
@@ -18,13 +15,18 @@ from api.catalog.picture_endpoints import router as pictures
 from api.events.endpoints import router as events
 from api.events.redirect import router as clicks
 from api.kit.body_limit import BodyLimit, LimitOf
+from api.kit.body_timeout import BodyTimeout
 from api.kit.clean_urls import CleanUrls
 from api.kit.idempotency import IdempotencyMiddleware
+from api.kit.observing import Observed
+from api.kit.overload import InFlightLimit
+from api.kit.readiness import Readiness
 from api.kit.sdk_delivery import ReadableAnswers, SdkFiles
 from api.media.endpoints import router as media
 from api.media.tag_endpoints import router as tags
 from api.media.video_endpoints import router as videos
 from api.operations.endpoints import router as operations
+from api.operations.health import HEALTH, health_router, readiness_of
 from api.ports import Ports
 from api.reports.endpoints import router as reports
 from api.search.endpoints import router as search
@@ -32,7 +34,6 @@ from api.settings import REPO_ROOT, Settings
 from api.sites.endpoints import router as sites
 from api.vision.endpoints import router as vision
 
-log = logging.getLogger(__name__)
 MAX_BODY = 1024**2
 SDK_CALLS = ("/v1/tags", "/v1/events")
 ROUTERS: Sequence[APIRouter] = (
@@ -54,8 +55,8 @@ ROUTERS: Sequence[APIRouter] = (
 )
 
 
-def create_app(ports: Ports) -> FastAPI:
-    """The app on open ports; pages are mounted beside the API by the caller."""
+def create_app(ports: Ports, readiness: Readiness | None = None) -> FastAPI:
+    """The app on open ports; pages are mounted beside the API by the caller, who may bring a readiness of its own."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -63,14 +64,18 @@ def create_app(ports: Ports) -> FastAPI:
 
     app = FastAPI(title="Shoplight", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.ports = ports
+    app.state.readiness = readiness or readiness_of(ports)
     errors.install(app)
     app.add_middleware(IdempotencyMiddleware, ports=ports)
     app.add_middleware(BodyLimit, limit_of=_limits(ports.settings))
+    app.add_middleware(BodyTimeout, seconds=ports.settings.http.body_timeout_s)
+    app.add_middleware(InFlightLimit, most=ports.settings.http.max_in_flight, exempt=HEALTH)
     app.add_middleware(ReadableAnswers, paths=SDK_CALLS)
     app.add_middleware(CleanUrls)
+    app.add_middleware(Observed, quiet=HEALTH)
     for router in ROUTERS:
         app.include_router(router)
-    app.include_router(_health())
+    app.include_router(health_router(app.state.readiness))
     app.mount("/sdk", SdkFiles(directory=REPO_ROOT / "sdk" / "dist"), name="sdk")
     return app
 
@@ -89,35 +94,3 @@ def _limits(settings: Settings) -> LimitOf:
         return next((most for paths, most in uploads if paths.fullmatch(path)), MAX_BODY) + MAX_BODY
 
     return limit_of
-
-
-def _health() -> APIRouter:
-    router = APIRouter(tags=["health"])
-
-    @router.get("/healthz")
-    async def healthz() -> dict[str, str]:
-        """The process runs."""
-        return {"status": "ok"}
-
-    @router.get("/readyz")
-    def readyz(request: Request, response: Response) -> dict[str, object]:
-        """Every part answers; 503 names those that don't."""
-        checks: dict[str, dict[str, object]] = {}
-        for name, check in request.app.state.ports.health_checks().items():
-            started = time.perf_counter()
-            try:
-                check()
-                checks[name] = {"ok": True, "ms": round((time.perf_counter() - started) * 1000, 1)}
-            except Exception as error:
-                log.warning("not ready: %s", name, exc_info=True)
-                checks[name] = {"ok": False, "reason": type(error).__name__}
-        ready = all(check["ok"] for check in checks.values())
-        response.status_code = 200 if ready else 503
-        return {"status": "ready" if ready else "not ready", "checks": checks}
-
-    @router.get("/metrics", include_in_schema=True)
-    async def metrics() -> Response:
-        """Prometheus text."""
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-    return router

@@ -9,9 +9,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from api.errors import ApiError, Unprocessable, problem
+from api.errors import ApiError, Unprocessable, problem, store_problem
 from dashboard.rendering import render
 from dashboard.security import local_path
 
@@ -22,7 +23,7 @@ Handler = Callable[[Request, Any], Response | Awaitable[Response]]
 
 def show_problems_as_pages(app: FastAPI) -> None:
     """Put a page in front of the API's handlers, for browsers outside the API's paths."""
-    for kind in (ApiError, HTTPException, RequestValidationError):
+    for kind in (ApiError, HTTPException, RequestValidationError, SQLAlchemyError):
         app.add_exception_handler(kind, _paged(app.exception_handlers[kind]))
     app.add_exception_handler(ValidationError, _paged(_on_form))
 
@@ -59,6 +60,8 @@ def in_words(error: RequestValidationError | ValidationError) -> str:
 def _told(error: Exception) -> str:
     if isinstance(error, RequestValidationError | ValidationError):
         return in_words(error)
+    if isinstance(error, SQLAlchemyError):
+        error = store_problem(error) or error
     if isinstance(error, HTTPException) and error.status_code == HTTPStatus.NOT_FOUND:
         return "There is no such page."
     return str(getattr(error, "detail", "")) or "The request could not be served."

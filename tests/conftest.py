@@ -19,10 +19,17 @@ from api.kit.migrations import upgrade
 from api.main import create_app
 from api.ports import Ports, open_ports
 from api.settings import Settings
-from tests.running_demo import RunningDemo
+from tests.postgresql import TestDatabases
+from tests.running_demo import RunningDemo, free_port
+from tests.running_scale_out import RunningScaleOut, scale_out
 
 REPO = Path(__file__).resolve().parents[1]
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--shape scale-out`: the same tests on the servers of the other shape."""
+    parser.addoption("--shape", choices=["embedded", "scale-out"], default="embedded", help="which shape to test")
 
 
 @dataclass
@@ -57,14 +64,38 @@ def queue() -> RecordingQueue:
     return RecordingQueue()
 
 
+@pytest.fixture(scope="session")
+def shape(request: pytest.FixtureRequest) -> str:
+    """Which shape of the house is tested: embedded or scale-out."""
+    return str(request.config.getoption("--shape"))
+
+
+@pytest.fixture(scope="session")
+def test_databases() -> Iterator[TestDatabases]:
+    """Databases on a real PostgreSQL."""
+    made = TestDatabases()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(datadir=tmp_path / "data")
+def settings(
+    tmp_path: Path, shape: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Settings]:
+    """A house of its own for each test. The other shape's servers are named in the environment, where commands that a
+    test runs find them too."""
+    if shape == "embedded":
+        yield Settings(datadir=tmp_path / "data")
+        return
+    databases: TestDatabases = request.getfixturevalue("test_databases")
+    with databases.migrated() as url:
+        monkeypatch.setenv("SHOPLIGHT_DATABASE_URL", url)
+        yield Settings(datadir=tmp_path / "data")
 
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store brought up by the real migrations, once; tests get copies."""
+    """An empty SQLite store brought up by the real migrations, once; tests get copies."""
     path = tmp_path_factory.mktemp("migrated") / "shoplight.db"
     database = Database(f"sqlite:///{path}")
     upgrade(database)
@@ -76,7 +107,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ports(settings: Settings, migrated: Path, queue: RecordingQueue, clock: FixedClock) -> Iterator[Ports]:
     """Open ports on an empty, migrated store."""
     settings.datadir.mkdir(parents=True, exist_ok=True)
-    shutil.copy(migrated, settings.datadir / "shoplight.db")
+    if not settings.database.url:
+        shutil.copy(migrated, settings.datadir / "shoplight.db")
     opened = open_ports(settings, queue, clock)
     yield opened
     opened.close()
@@ -126,6 +158,12 @@ def account(ports: Ports) -> AccountMaker:
 
 
 @pytest.fixture(scope="session")
+def publisher_port() -> int:
+    """The port of a publisher of the tests' own, whose pictures the running houses may fetch."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
     """One running demo for all tests that only look at it."""
     running = RunningDemo(tmp_path_factory.mktemp("demo") / "data")
@@ -133,11 +171,26 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
     running.stop()
 
 
+@pytest.fixture(scope="session")
+def scaled_out(tmp_path_factory: pytest.TempPathFactory, publisher_port: int) -> Iterator[RunningScaleOut]:
+    """The same in the second shape: real servers, two API processes, two workers, two sinks."""
+    with scale_out(tmp_path_factory.mktemp("house") / "data", fetch_allow=f"127.0.0.1:{publisher_port}") as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=["demo", "scaled_out"], ids=["embedded", "scale-out"])
+def house(request: pytest.FixtureRequest) -> RunningDemo | RunningScaleOut:
+    """A running house of either shape, seeded with the demo's world."""
+    running: RunningDemo | RunningScaleOut = request.getfixturevalue(request.param)
+    return running
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _no_stray_settings() -> None:
     """Settings of the person's shell must not change what is tested."""
-    for name in [name for name in os.environ if name.startswith("SHOPLIGHT_") and name != "SHOPLIGHT_SHARED_DATA"]:
-        del os.environ[name]
+    for name in [name for name in os.environ if name.startswith("SHOPLIGHT_")]:
+        if name != "SHOPLIGHT_SHARED_DATA" and not name.startswith("SHOPLIGHT_TEST_"):
+            del os.environ[name]
 
 
 __all__ = ["Account", "AccountMaker", "RecordingQueue"]

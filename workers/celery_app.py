@@ -1,30 +1,31 @@
-"""The Celery application, the tasks' base, and the worker and beat that run inside a process of the embedded shape.
+"""The Celery application and the tasks' base. What runs the tasks is in celery_worker.py.
 
 A task is a plain function that takes the open ports first; what it owns beyond that lives in its domain's service."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec
 
-from celery import Celery
-from celery.beat import ScheduleEntry, Scheduler
-from celery.worker import WorkController
-from prometheus_client import Histogram
+from celery import Celery, current_task
+from kombu.entity import Queue
 
-from api.kit.queue import CeleryQueue
+from api.kit import request_ids, tracing
+from api.kit.metrics import MetricName, histogram
+from api.kit.queue import QUEUE, SWEEPS, CeleryQueue, transport_options
 from api.ports import Ports
-from api.settings import Settings
+from api.settings import QueueSettings, Settings
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
-TASK_SECONDS = Histogram("shoplight_task_seconds", "How long tasks run", ["task", "outcome"])
+TASK_SECONDS = histogram(MetricName.task_seconds, ["task", "outcome"])
 # name -> seconds between sweeps: what a lost hint would have told is found again by these
 BEAT = {
     "catalog.sweep": 10.0,
     "media.sweep": 10.0,
     "billing.sweep": 60.0,
+    "search.sweep": 10.0,
+    "search.compare": 300.0,
 }
 
 app = Celery("shoplight")
@@ -33,19 +34,32 @@ _open: dict[str, Ports] = {}
 
 def configure(settings: Settings) -> CeleryQueue:
     """Point the application at its broker; returns the queue that sends to it."""
-    app.conf.update(
-        broker_url=settings.queue.broker_url,
-        broker_connection_retry_on_startup=True,
-        task_ignore_result=True,
-        task_acks_late=True,
-        task_reject_on_worker_lost=True,
-        worker_prefetch_multiplier=1,
-        worker_hijack_root_logger=False,
-        task_default_queue="shoplight",
-        timezone="UTC",
-        beat_schedule={name: {"task": name, "schedule": seconds} for name, seconds in BEAT.items()},
-    )
+    app.conf.update(configuration(settings.queue))
     return CeleryQueue(app)
+
+
+def configuration(settings: QueueSettings) -> dict[str, Any]:
+    """Celery's settings out of ours."""
+    return {
+        "broker_url": settings.broker_url,
+        "broker_transport_options": transport_options(settings.broker_url, settings.visibility_timeout_s),
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,  # a worker waits for its broker as long as it takes
+        "broker_pool_acquire_timeout": 1.0,
+        "task_ignore_result": True,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "worker_prefetch_multiplier": 1,
+        # a broker that was away has forgotten what was running: nothing is owed to it
+        "worker_enable_prefetch_count_reduction": False,
+        "worker_enable_remote_control": False,
+        "worker_hijack_root_logger": False,
+        "task_default_queue": QUEUE,
+        # sweeps wait in a line of their own: they must not stand behind the backlog that they look after
+        "task_queues": [Queue(name, routing_key=name) for name in (QUEUE, SWEEPS)],  # type: ignore[no-untyped-call]
+        "task_routes": {name: {"queue": SWEEPS} for name in BEAT},
+        "timezone": "UTC",
+    }
 
 
 def use(ports: Ports) -> None:
@@ -62,7 +76,9 @@ def task(name: str) -> Callable[[Callable[Concatenate[Ports, P], None]], Callabl
             started = time.perf_counter()
             outcome = "failed"
             try:
-                function(_open["ports"], *args, **kwargs)
+                headers = _headers()
+                with request_ids.within_task(name, headers), tracing.continued(headers, name):
+                    function(_open["ports"], *args, **kwargs)
                 outcome = "done"
             except Exception:
                 log.exception("task %s %s", name, kwargs)
@@ -76,46 +92,8 @@ def task(name: str) -> Callable[[Callable[Concatenate[Ports, P], None]], Callabl
     return register
 
 
-class _MemoryScheduler(Scheduler):  # type: ignore[misc]  # Celery publishes no types
-    """A beat that keeps its schedule in memory: every entry is a sweep, so nothing is owed after a restart."""
-
-    Entry = ScheduleEntry
-
-
-class EmbeddedWorker:
-    """A Celery worker and its beat as threads of this process, for the shape without servers."""
-
-    def __init__(self, threads: int) -> None:
-        self._worker = WorkController(
-            app=app,
-            pool_cls="threads",
-            concurrency=threads,
-            without_mingle=True,
-            without_gossip=True,
-            without_heartbeat=True,
-            hostname="embedded@localhost",
-            loglevel="WARNING",
-        )
-        self._beat = _MemoryScheduler(app=app, lazy=False)
-        self._stopping = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._worker.start, name="celery-worker", daemon=True),
-            threading.Thread(target=self._tick, name="celery-beat", daemon=True),
-        ]
-
-    def start(self) -> None:
-        """Begin to work."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self, timeout_s: float = 10) -> None:
-        """Take no further task, wait for the running ones, and return."""
-        self._stopping.set()
-        self._worker.stop(in_sighandler=False)
-        for thread in self._threads:
-            thread.join(timeout_s)
-
-    def _tick(self) -> None:
-        while not self._stopping.is_set():
-            wait_s = self._beat.tick()
-            self._stopping.wait(min(1.0, wait_s or 1.0))
+def _headers() -> dict[str, str]:
+    """What the sender left in the message: its trace, and the id of the request."""
+    request = current_task.request if current_task else None
+    sent = {name: getattr(request, name, None) for name in ("traceparent", "tracestate", request_ids.CARRIED)}
+    return {name: value for name, value in sent.items() if isinstance(value, str)}

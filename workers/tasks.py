@@ -2,7 +2,7 @@
 
 import importlib
 
-TASK_MODULES = ("workers.catalog", "workers.media", "workers.video", "workers.billing")
+TASK_MODULES = ("workers.catalog", "workers.media", "workers.video", "workers.billing", "workers.search")
 
 
 def load_tasks() -> None:

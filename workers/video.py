@@ -3,14 +3,17 @@
 import logging
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.kit.blobs import BlobNotFound, BlobsUnavailable
 from api.kit.fetcher import FetchFailed, FetchRefused
-from api.media.analysis import Analyses, Facts, Job
+from api.media.analysis import LEASE, Analyses, Facts, Job
 from api.media.frames import SamplingLimits, VideoError, VideoSampler
 from api.media.objects import SeenObject
 from api.media.seeing import objects_on
@@ -23,7 +26,7 @@ from workers.celery_app import task
 log = logging.getLogger(__name__)
 MAX_TRACKS = 300  # stored a video, the longest-lived first
 FOLDER_MAX_AGE_S = 24 * 3600
-FETCH_LEASE = timedelta(minutes=15)  # longer than the fetcher gives the largest video
+RENEW_S = LEASE.total_seconds() / 4
 RETRYABLE = {"decoder_died"}
 
 
@@ -49,8 +52,12 @@ def look_at_video(ports: Ports, analyses: Analyses, job: Job) -> None:
         analyses.fail(job, f"not fetched: {error.reason}", retryable=False)
     except FetchFailed as error:
         analyses.fail(job, f"not fetched: {error.reason}", retryable=error.retryable)
+    except BlobNotFound:
+        analyses.fail(job, "the upload is gone; send it again", retryable=False)
     except VideoError as error:
         analyses.fail(job, error.reason, retryable=error.code in RETRYABLE)
+    except BlobsUnavailable as error:
+        analyses.postpone(job, error.detail)
     except TakenOver:
         log.info("%s was taken over while it was looked at", job.media.id)
     else:
@@ -101,12 +108,34 @@ def _local_file(ports: Ports, analyses: Analyses, job: Job) -> Iterator[Path]:
     root = ports.settings.datadir / "videos"
     root.mkdir(parents=True, exist_ok=True)
     _clear_leftovers(root)
-    analyses.progress(job, 0.0, 0, lease=FETCH_LEASE)
     with tempfile.TemporaryDirectory(dir=root, ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "video"
         most = ports.settings.fetch.max_video_bytes
-        ports.fetcher.fetch_to(path, job.media.url or "", max_bytes=most, accept="video/*")
+        with _held(analyses, job):
+            ports.fetcher.fetch_to(path, job.media.url or "", max_bytes=most, accept="video/*")
         yield path
+
+
+@contextmanager
+def _held(analyses: Analyses, job: Job) -> Iterator[None]:
+    """Keep the row while a large video is on its way, and no longer: of a killed worker another takes it over soon."""
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(RENEW_S):
+            try:
+                if not analyses.progress(job, 0.0, 0):
+                    return  # the worker meets it at its next progress
+            except SQLAlchemyError:
+                log.warning("the hold on %s could not be renewed", job.media.id, exc_info=True)
+
+    thread = threading.Thread(target=renew, name="video-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _clear_leftovers(root: Path) -> None:

@@ -19,9 +19,11 @@ class AdsRepository(TenantRepository):
         """Store a new row."""
         self.session.add(row)
 
-    def get(self, table: type[Row], row_id: str) -> Row | None:
-        """One row of this tenant's."""
+    def get(self, table: type[Row], row_id: str, *, lock: bool = False) -> Row | None:
+        """One row of this tenant's; with `lock` other changes of it wait, and so do those of its experiments."""
         query = select(table).where(table.id == row_id, table.tenant_id == self.tenant_id)
+        if lock:
+            query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
         return self.session.exec(query).one_or_none()
 
     def page(self, table: type[Row], after: str | None, limit: int) -> Sequence[Row]:

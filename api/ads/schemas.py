@@ -16,7 +16,7 @@ MAX_BUDGET_MICROS = 10**15
 Micros = Annotated[int, Field(strict=True, ge=1, le=MAX_BUDGET_MICROS)]
 Bid = Annotated[int, Field(strict=True, ge=1, le=MAX_BID_MICROS)]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_line)]
-Id = Annotated[str, Field(min_length=1, max_length=40)]
+Id = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(one_line)]
 Style = Literal["plain", "accent", "dark"]
 EARLIEST, LATEST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 

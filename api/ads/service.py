@@ -36,9 +36,9 @@ class AdsService:
         """Rows of one kind, one more than the page holds."""
         return self._rows.page(table, cursor.after, cursor.limit)
 
-    def get(self, table: type[Row], row_id: str) -> Row:
-        """One row; NotFound also for another tenant's."""
-        row = self._rows.get(table, row_id)
+    def get(self, table: type[Row], row_id: str, *, lock: bool = False) -> Row:
+        """One row, with `lock` to change; NotFound also for another tenant's."""
+        row = self._rows.get(table, row_id, lock=lock)
         if row is None:
             raise NotFound(f"No such {table.__name__.lower()}.")
         return row
@@ -53,7 +53,7 @@ class AdsService:
 
     def update_campaign(self, campaign_id: str, data: CampaignUpdate) -> Campaign:
         """Change what is given."""
-        campaign = self.get(Campaign, campaign_id)
+        campaign = self.get(Campaign, campaign_id, lock=True)  # its fields must fit each other, whoever changes which
         for name, value in data.model_dump(exclude_unset=True).items():
             if value is None and name not in NULLABLE:
                 raise Unprocessable("null is no value for this field; leave it out to keep it.", pointer=f"#/{name}")
@@ -78,7 +78,7 @@ class AdsService:
 
     def create_experiment(self, data: ExperimentCreate) -> Experiment:
         """A new experiment; a campaign runs one at a time, else their arms would mix."""
-        self._own_campaign(data.campaign_id)
+        self._own_campaign(data.campaign_id, lock=True)
         for index, arm in enumerate(data.arms):
             creative = self._rows.get(Creative, arm.creative_id) if arm.creative_id else None
             if arm.creative_id and (creative is None or creative.campaign_id != data.campaign_id):
@@ -89,9 +89,11 @@ class AdsService:
 
     def update_experiment(self, experiment_id: str, data: ExperimentUpdate) -> Experiment:
         """Stop it or let it run again."""
-        row = self.get(Experiment, experiment_id)
+        campaign_id = self.get(Experiment, experiment_id).campaign_id
+        self._own_campaign(campaign_id, lock=True)
+        row = self.get(Experiment, experiment_id, lock=True)
         if data.running and not row.running:
-            self._only_one(row.campaign_id)
+            self._only_one(campaign_id)
         row.running = data.running
         self._account.record("experiment.updated", row.id)
         return row
@@ -100,8 +102,8 @@ class AdsService:
         if running := self._rows.running_experiments(campaign_id):
             raise Conflict(f"{running[0].id} runs in this campaign; stop it first.", code="experiment_running")
 
-    def _own_campaign(self, campaign_id: str) -> None:
-        if self._rows.get(Campaign, campaign_id) is None:
+    def _own_campaign(self, campaign_id: str, *, lock: bool = False) -> None:
+        if self._rows.get(Campaign, campaign_id, lock=lock) is None:
             raise Unprocessable("No such campaign.", pointer="#/campaign_id")
 
     def _added(self, row: Row, action: str) -> Row:

@@ -9,7 +9,7 @@ from api.errors import Conflict
 from api.events.reconcile import reconcile
 from api.events.rollup import rebuild
 from api.operations.schemas import Reconciled, Reindexed, RolledUp
-from api.search.rebuild import rebuild_index
+from api.search.rebuild import Rebuilder
 
 if TYPE_CHECKING:
     from api.ports import Ports
@@ -25,12 +25,14 @@ class Operations:
         self._ports = ports
 
     def reindex(self) -> Reindexed:
-        """Throw the product index away and fill it from the stored vectors. Searches meanwhile find what is there."""
+        """Build the product index anew from the stored vectors and put it in the old one's place."""
         ports = self._ports
 
         def work() -> Reindexed:
-            ports.index.clear()
-            done = rebuild_index(ports.database, ports.index, ports.eyes.embedder_version, ports.eyes.dim)
+            rebuilder = Rebuilder(ports.database, ports.index, ports.eyes.embedder_version, ports.eyes.dim)
+            done = rebuilder.reindex(ports.clock.now())
+            if done is None:
+                raise Conflict("Another process builds the index; try again when it is done.", code="operation_running")
             return Reindexed(products=done.products, unusable=done.unusable, took_ms=0)
 
         return _alone(work)

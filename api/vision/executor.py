@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 from api.errors import Unavailable
@@ -20,7 +21,7 @@ class BoundedExecutor:
         if self._room == 0:
             raise Unavailable("Too many pictures are waiting to be looked at.", retry_after_s=2, code="busy")
         self._room -= 1
-        future = self._threads.submit(work)
+        future = self._threads.submit(copy_context().run, work)  # its log lines and spans are the request's
         loop = asyncio.get_running_loop()
         # The place is free when the work ends, not when its caller gives up: cancelled requests still hold a thread.
         future.add_done_callback(lambda _: _give_back(loop, self._free))

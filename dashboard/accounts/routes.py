@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
 from api.accounts.auth import signed_in
@@ -26,7 +27,7 @@ async def front(request: Request, ports: PortsDep) -> Response:
     principal = await signed_in(request)
     if principal is not None:
         return RedirectResponse(HOME_OF[principal.kind], status_code=303)
-    return render(request, "accounts/front.html", demo=demo_page(ports))
+    return render(request, "accounts/front.html", demo=await run_in_threadpool(demo_page, ports))
 
 
 @router.get("/signin")
@@ -57,14 +58,13 @@ def sign_in_now(
     next: Text = "/",  # noqa: A002 - the form field's usual name
 ) -> Response:
     """Check the password; wrong ones are told no more than that."""
-    names = f"address {email.strip().lower()}", f"caller {request.client.host if request.client else ''}"
-    ports.gatekeeper.throttle.check(*names)
+    caller = request.client.host if request.client else ""
+    ports.gatekeeper.throttle.admit(email, caller)
     with ports.database.read() as session:
         user = AccountsDesk(session, ports.clock.now()).authenticate(email, password)
     if user is None:
-        ports.gatekeeper.throttle.failed(*names)
         return _sign_in_form(request, ports, next, 422, email, "E-mail address or password is wrong.")
-    ports.gatekeeper.throttle.succeeded(*names)
+    ports.gatekeeper.throttle.succeeded(email, caller)
     response = RedirectResponse(local_path(next, "/"), status_code=303)
     sign_in(response, ports, user.id, user.session_epoch)
     return response

@@ -1,15 +1,19 @@
 """The demo's publishers' pages and its brands' shop: plain pages as a publisher would write them, with one script."""
 
-import json
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse, HTMLResponse
+from sqlalchemy.exc import SQLAlchemyError
 
+from api.accounts.service import AccountsDesk
 from api.errors import NotFound
+from api.kit.paging import Cursor
 from api.ports import Ports, PortsDep
+from api.sites.schemas import SiteRead
+from api.sites.service import SiteService
 from dashboard.demo import content
 from dashboard.rendering import render
 
@@ -18,20 +22,36 @@ Slug = Annotated[str, InPath(max_length=80, pattern=r"^[a-z0-9-]+$")]
 DAY_S = 86_400
 
 
-def _sites(ports: Ports) -> Path:
-    """What seeding leaves in the data directory; outside the demo there is none."""
-    return ports.settings.datadir / "demo-sites.json"
+def demo_email(slug: str) -> str:
+    """By which a member of the demo signs in."""
+    return f"{slug}@demo.example"
 
 
 def demo_page(ports: Ports) -> str:
-    """The path of a publisher's front page in the demo; empty where no demo runs."""
-    return f"{router.prefix}/{next(iter(content.publishers()))}" if _sites(ports).exists() else ""
+    """The path of a publisher's front page in the demo; empty where no demo was seeded, or nobody can tell."""
+    first = next(iter(content.publishers()))
+    try:
+        seeded = _seeded(ports, first) is not None
+    except SQLAlchemyError:
+        return ""  # the pages that ask for this hold without a database
+    return f"{router.prefix}/{first}" if seeded else ""
 
 
 def _site_key(ports: Ports, publisher: str) -> str:
     """The publishable key that seeding made for this publisher; empty before the seeding got there."""
-    kept = _sites(ports)
-    return str(json.loads(kept.read_text()).get(publisher, "")) if kept.exists() else ""
+    seeded = _seeded(ports, publisher)
+    return seeded[0].key if seeded else ""
+
+
+def _seeded(ports: Ports, publisher: str) -> Sequence[SiteRead] | None:
+    """The publisher's sites; None without an account of the demo, which only seeding makes without limits."""
+    now = ports.clock.now()
+    with ports.database.read() as session:
+        found = AccountsDesk(session, now).by_email(demo_email(publisher))
+        if found is None or not found[1].unlimited:
+            return None
+        user, tenant = found
+        return SiteService(session, tenant.id, user.id, now).page(Cursor(None, 1))
 
 
 def _publisher(slug: str) -> content.Publisher:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 
 from api.accounts.scopes import SCOPES_OF, TenantKind
+from api.accounts.service import AccountsDesk
 from api.ports import Ports
 from tests.conftest import RecordingQueue
 from tests.dashboard.conftest import Person
@@ -148,6 +149,11 @@ def test_only_the_demo_speaks_of_its_accounts(person: Callable[..., Person], por
     client.cookies.clear()
     assert "demo.json" not in client.get("/signin").text
     assert "/demo/" not in client.get("/").text
-    (ports.settings.datadir / "demo-sites.json").write_text("{}")
+    with ports.database.write() as session:
+        desk = AccountsDesk(session, ports.clock.now())
+        tenant, _ = desk.sign_up(TenantKind.publisher, "Quarterlight", "quarterlight@demo.example", "long enough")
+    assert "/demo/" not in client.get("/").text  # anybody can sign up with such an address
+    with ports.database.write() as session:
+        session.get_one(type(tenant), tenant.id).unlimited = True
     assert "demo.json" in client.get("/signin").text
     assert "/demo/quarterlight" in client.get("/").text

@@ -19,7 +19,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.running_demo import RunningDemo, free_port
+from tests.running_demo import RunningDemo
+from tests.running_scale_out import RunningScaleOut
 from workers.training.split import LABELS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -60,7 +61,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 class World:
     """A demo with a further site and catalog, made through the public API as their owners would."""
 
-    demo: RunningDemo
+    demo: RunningDemo | RunningScaleOut
     page_url: str
     site_id: str
     key: str
@@ -122,14 +123,19 @@ def add(archive: zipfile.ZipFile, rows: list[str], shop: str, item: str, kind: s
     )
 
 
-def call(world: RunningDemo, method: str, path: str, key: str, **more: Any) -> Any:
+def call(world: RunningDemo | RunningScaleOut, method: str, path: str, key: str, **more: Any) -> Any:
     answer = httpx2.request(method, f"{world.base_url}{path}", headers=world.bearer(key), timeout=60, **more)
     assert answer.status_code < 300, answer.text
     return answer.json() if answer.content else None
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterator[World]:
+def world(
+    tmp_path_factory: pytest.TempPathFactory,
+    shared_data: Path,
+    house: RunningDemo | RunningScaleOut,
+    publisher_port: int,
+) -> Iterator[World]:
     streetstyle = shared_data / "streetstyle"
     photo = next(
         path.stem
@@ -138,9 +144,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterat
     )
     folder = tmp_path_factory.mktemp("publisher")
     shutil.copy(streetstyle / "images" / f"{photo}.jpg", folder / "street.jpg")
-    port = free_port()
+    demo, port = house, publisher_port
     origin = f"http://127.0.0.1:{port}"
-    demo = RunningDemo(tmp_path_factory.mktemp("e2e") / "data", fetch_allow=f"127.0.0.1:{port}")
     site = call(
         demo,
         "POST",
@@ -174,10 +179,9 @@ def world(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterat
     yield World(demo, f"{origin}/index.html", site["id"], site["key"], catalog["id"], f"{origin}/street.jpg", origin)
     server.shutdown()
     server.server_close()
-    demo.stop()
 
 
-def wait_for_import(demo: RunningDemo, import_id: str) -> None:
+def wait_for_import(demo: RunningDemo | RunningScaleOut, import_id: str) -> None:
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         state = call(demo, "GET", f"/v1/imports/{import_id}", "brand_key")

@@ -8,7 +8,7 @@ import pytest
 
 from api.ports import Ports
 from api.settings import Settings
-from workers import celery_app
+from workers import celery_app, celery_worker
 
 
 def test_hints_and_the_beat_reach_tasks_and_a_failing_task_does_not_stop_the_worker(
@@ -44,11 +44,11 @@ def test_hints_and_the_beat_reach_tasks_and_a_failing_task_does_not_stop_the_wor
 
 @pytest.fixture
 def worker_factory() -> Iterator[object]:
-    running: list[celery_app.EmbeddedWorker] = []
+    running: list[celery_worker.EmbeddedWorker] = []
 
     def start(ports: Ports) -> None:
         celery_app.use(ports)
-        running.append(celery_app.EmbeddedWorker(threads=2))
+        running.append(celery_worker.EmbeddedWorker(threads=2))
         running[-1].start()
 
     yield start

@@ -24,8 +24,8 @@ def web() -> Iterator[Web]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, web: Web) -> Settings:
-    return Settings(datadir=tmp_path / "data", fetch=FetchSettings(allow=web.host, timeout_s=3))
+def settings(settings: Settings, web: Web) -> Settings:
+    return settings.model_copy(update={"fetch": FetchSettings(allow=web.host, timeout_s=3)})
 
 
 @pytest.fixture

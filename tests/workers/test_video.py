@@ -29,9 +29,9 @@ def web() -> Iterator[Web]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, web: Web) -> Settings:
+def settings(settings: Settings, web: Web) -> Settings:
     fetch = FetchSettings(allow=web.host, timeout_s=3)
-    return Settings(datadir=tmp_path / "data", fetch=fetch, limits=LimitSettings(video_max_seconds=12))
+    return settings.model_copy(update={"fetch": fetch, "limits": LimitSettings(video_max_seconds=12)})
 
 
 @pytest.fixture

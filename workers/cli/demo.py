@@ -1,21 +1,25 @@
 """`shoplight demo`: the whole house in one process, seeded through its own public API."""
 
+import atexit
 import json
 import logging
 import os
-import signal
 import sys
-import threading
 import webbrowser
 from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
 
+from api.kit import logs, tracing
 from api.settings import EventSettings, FetchSettings, HttpSettings, LimitSettings, Settings
-from workers.cli.embedded import AddressInUse, EmbeddedHouse, listening_socket
+from api.settings_check import Role
+from workers.cli.embedded import EmbeddedHouse
+from workers.cli.ending import Ending
+from workers.cli.processes import settings_for
 from workers.cli.seed import Seeder, write_private
 from workers.cli.traffic import Traffic
+from workers.cli.web import AddressInUse, listening_socket
 
 log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
@@ -29,19 +33,19 @@ def demo(
 ) -> None:
     """Run everything in one process: two publishers, two brands, a developer, and live traffic."""
     out = _stdout_for_the_line_alone()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    # kombu says at each connection that the in-memory broker has no host name
-    logging.getLogger("kombu.connection").setLevel(logging.ERROR)
-    for noisy in ("httpx2", "httpcore2", "celery", "kombu", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    given = settings_for(Role.demo)
+    logs.configure(given.telemetry)
+    tracing.start(given.telemetry, Role.demo)
+    atexit.register(tracing.stop)
     try:
         listener = listening_socket(HOST, port)
     except AddressInUse as error:
         typer.echo(f"shoplight demo: {error}. Choose another with --port N, or --port 0 for any free one.", err=True)
         raise typer.Exit(1) from error
-    settings = demo_settings(data_dir, listener.getsockname()[1])
+    settings = demo_settings(given, data_dir, listener.getsockname()[1])
+    ending = Ending()
     house = EmbeddedHouse(settings, listener)
-    stop = threading.Event()
+    ending.then(house.server.stop)
 
     def when_started() -> None:
         line = Seeder(house.ports).run()
@@ -50,24 +54,21 @@ def demo(
         if browser:
             webbrowser.open(str(line["publisher_page"]))
         if traffic:
-            Traffic(line, stop).start()
+            Traffic(line, ending.asked).start()
 
-    signal.signal(signal.SIGTERM, lambda *_: house.stop())
     house.serve(when_started)
-    stop.set()
     if not (data_dir / "demo.json").exists():
         raise typer.Exit(1)
 
 
-def demo_settings(data_dir: Path, port: int) -> Settings:
+def demo_settings(given: Settings, data_dir: Path, port: int) -> Settings:
     """The environment's settings, with the demo's own address fetchable and its limits out of the way."""
-    given = Settings()
     own = f"{HOST}:{port},localhost:{port}"
     allow = f"{given.fetch.allow},{own}" if given.fetch.allow else own
     return given.model_copy(
         update={
             "datadir": data_dir.resolve(),
-            "http": HttpSettings(host=HOST, port=port, base_url=given.http.base_url),
+            "http": HttpSettings(**{**given.http.model_dump(), "host": HOST, "port": port}),
             "fetch": FetchSettings(**{**given.fetch.model_dump(), "allow": allow}),
             # whoever looks at a demo with a headless browser is its developer, and wants to see the count move
             "events": EventSettings(**{**given.events.model_dump(), "headless_is_net": True}),

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from workers.cli import bench, demo, operations, remote, training
+from workers.cli import backup, beat, bench, demo, migrate, operations, remote, seeding, serve, sink, training, worker
 
 app = typer.Typer(
     name="shoplight",
@@ -14,6 +14,14 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
+app.command("sink")(sink.sink)
+app.command("beat")(beat.beat)
+app.command("migrate")(migrate.migrate)
+app.command("seed")(seeding.seed)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("import")(remote.import_feed)
 app.command("search")(remote.search)
 app.command("analyze")(remote.analyze)

@@ -1,24 +1,31 @@
-"""`shoplight reindex`, `rollup` and `reconcile`: through the server that runs on a data directory, or on it directly.
+"""`shoplight reindex`, `rollup` and `reconcile`: on the servers that the settings name; else through the process that
+runs on a data directory, or on it directly.
 
-The event log and the event store belong to one process, so whoever holds the data directory does the work.
+There the event log and the event store belong to one process, so whoever holds the data directory does the work.
 """
 
 import json
+import tempfile
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import typer
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.errors import ApiError
 from api.events.log import LogUnavailable
+from api.events.migrations import require_schema
 from api.events.store import StoreUnavailable
-from api.kit.migrations import upgrade
+from api.kit.migrations import schema_problem, upgrade
+from api.kit.readiness import reason_of
 from api.operations.service import Operations
-from api.ports import open_ports
+from api.ports import Ports, open_ports
 from api.settings import Settings
+from api.settings_check import Role
 from workers import celery_app
+from workers.cli.processes import settings_for
 from workers.cli.remote import AsJson, DataDir, Key, Url, err, fail, out, remote
 
 LINE, MEMBERS = "demo.json", "demo-members.json"
@@ -56,29 +63,51 @@ def _outcome(name: str, url: str, key: str, data_dir: Path, *, quiet: bool) -> d
     with nullcontext() if quiet else err.status(f"{name} …"):
         if url or key:
             return _there(name, url, key, data_dir)
+        settings = settings_for(Role.command)
+        if settings.on_servers:
+            return _on_servers(name, settings)
         try:
-            return _here(name, data_dir)
+            return _here(name, settings, data_dir)
         except InUse:
             return _there(name, url, key, data_dir)
 
 
-def _here(name: str, data_dir: Path) -> dict[str, Any]:
+def _on_servers(name: str, settings: Settings) -> dict[str, Any]:
+    """All that these need lies on servers. A folder of our own for the rest: processes hold theirs."""
+    with tempfile.TemporaryDirectory(prefix="shoplight-") as folder:
+        return _directly(name, settings.model_copy(update={"datadir": Path(folder)}))
+
+
+def _here(name: str, settings: Settings, data_dir: Path) -> dict[str, Any]:
     """Nothing runs on the data directory: open it."""
     if not (data_dir / "spool").is_dir():
         fail(f"There is no Shoplight in {data_dir}; name another with --data-dir, or a server with --url and --key.")
-    settings = Settings().model_copy(update={"datadir": data_dir.resolve()})
+    return _directly(name, settings.model_copy(update={"datadir": data_dir.resolve()}))
+
+
+def _directly(name: str, settings: Settings) -> dict[str, Any]:
     try:
         ports = open_ports(settings, celery_app.configure(settings))
     except LogUnavailable as error:
         raise InUse from error
     try:
-        upgrade(ports.database)
+        if settings.on_servers:
+            _refuse_older(name, ports)
+        else:
+            upgrade(ports.database)
         done: dict[str, Any] = getattr(Operations(ports), name)().model_dump()
-    except (ApiError, StoreUnavailable) as error:
-        fail(f"{name}: {error}")
+    except (ApiError, StoreUnavailable, LogUnavailable, SQLAlchemyError) as error:
+        fail(f"{name}: {reason_of(error, settings.secret_values())}")
     finally:
         ports.close()
     return done
+
+
+def _refuse_older(name: str, ports: Ports) -> None:
+    problem = schema_problem(ports.database)
+    if problem:
+        fail(f"{name}: {problem}")
+    require_schema(ports.event_store)
 
 
 def _there(name: str, url: str, key: str, data_dir: Path) -> dict[str, Any]:

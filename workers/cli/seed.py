@@ -11,6 +11,7 @@ import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -18,6 +19,7 @@ from api.accounts.scopes import SCOPES_OF, TenantKind
 from api.accounts.service import AccountsDesk, AccountService
 from api.ports import Ports
 from api.settings import REPO_ROOT
+from dashboard.demo.routes import demo_email
 
 log = logging.getLogger(__name__)
 CONTENT = REPO_ROOT / "infra" / "demo"
@@ -73,7 +75,6 @@ class Seeder:
         for number, brand in enumerate(brands):
             self._brand(of[brand["slug"]], brand["name"], BIDS_MICROS[number % len(BIDS_MICROS)])
         keys = {item["slug"]: self._site(of[item["slug"]], item["name"]) for item in publishers}
-        (self._ports.settings.datadir / "demo-sites.json").write_text(json.dumps(keys))
         for item in publishers:
             self._wait_for_tags(keys[item["slug"]], item["slug"])
         return self._line(of, publishers[0]["slug"], brands[0]["slug"], keys)
@@ -102,7 +103,7 @@ class Seeder:
         return Member(**{**known, "kind": kind}) if known else self._new_member(kind, slug, name)
 
     def _new_member(self, kind: TenantKind, slug: str, name: str) -> Member:
-        email, password = f"{slug}@demo.example", secrets.token_urlsafe(12)
+        email, password = demo_email(slug), secrets.token_urlsafe(12)
         now = self._ports.clock.now()
         with self._ports.database.write() as session:
             desk = AccountsDesk(session, now)
@@ -154,9 +155,12 @@ class Seeder:
         raise SeedingFailed(f"the import of {brand.slug} took more than {IMPORT_WAIT_S} s")
 
     def _site(self, publisher: Member, name: str) -> str:
-        own = f"127.0.0.1:{self._ports.settings.http.port}", f"localhost:{self._ports.settings.http.port}"
+        at = urlsplit(self._base)
+        port = at.port or {"http": 80, "https": 443}[at.scheme]
+        own = f"127.0.0.1:{port}", f"localhost:{port}"
         origins = list(dict.fromkeys([*(f"http://{host}" for host in own), self._base]))
-        body = {"name": name, "origins": origins, "media_hosts": list(own)}
+        hosts = list(dict.fromkeys([*own, at.netloc]))
+        body = {"name": name, "origins": origins, "media_hosts": hosts}
         sites = self._call("GET", "/v1/sites", publisher)["items"]
         if sites:
             return str(self._call("PATCH", f"/v1/sites/{sites[0]['id']}", publisher, json=body)["key"])

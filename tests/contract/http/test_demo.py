@@ -1,4 +1,4 @@
-"""Every call of the contract against the running demo: the answer fits its schema, every mistake its problem."""
+"""Every call of the contract against a running house of either shape: answers fit their schema, mistakes a problem."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +9,15 @@ import pytest
 from tests.contract.http.contract import CALLS, PROBLEM, Call, faults
 from tests.contract.http.player import Player, pointed
 from tests.running_demo import RunningDemo
+from tests.running_scale_out import RunningScaleOut
 
 pytestmark = pytest.mark.slow
 MISTAKES = [(call, error) for call in CALLS for error in call.file.get("errors", [])]
 
 
 @pytest.fixture(scope="module")
-def player(demo: RunningDemo, shared_data: Path) -> Iterator[Player]:
-    opened = Player(demo.line, shared_data)
+def player(house: RunningDemo | RunningScaleOut, shared_data: Path) -> Iterator[Player]:
+    opened = Player(house.line, shared_data)
     yield opened
     opened.close()
 
