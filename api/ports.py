@@ -87,7 +87,7 @@ def open_ports(settings: Settings, queue: TaskQueue, clock: Clock | None = None)
     sealer = TokenSealer(secrets.token_keys)
     catalogs = CatalogAcrossTenants(database, settings.base_url)
     eyes = Eyes(settings.vision, settings.fetch.max_picture_bytes)
-    index = open_index(settings, eyes.dim)
+    index = open_index(settings, eyes)
     ports = Ports(
         settings=settings,
         clock=clock,
@@ -115,7 +115,7 @@ def open_ports(settings: Settings, queue: TaskQueue, clock: Clock | None = None)
     ports.auction = Auction(database, clock, Spending(ports))
     memory = MediaMemory(database, queue, clock, settings.limits.media_per_site_per_day)
     ports.tags = TagServer(memory, ports.shelf, ports.auction, sealer, clock)
-    ports.closers += [database.close, fetcher.close, event_store.close, event_log.close, eyes.close]
+    ports.closers += [database.close, fetcher.close, index.close, event_store.close, event_log.close, eyes.close]
     return ports
 
 

@@ -7,6 +7,7 @@ from api.events.store import EventStore
 from api.kit.blobs import BlobStore, FolderBlobs
 from api.search.index import ProductIndex
 from api.settings import Settings
+from api.vision.service import Eyes
 
 
 def open_blobs(settings: Settings) -> BlobStore:
@@ -18,15 +19,15 @@ def open_blobs(settings: Settings) -> BlobStore:
     return FolderBlobs(settings.datadir / "blobs")
 
 
-def open_index(settings: Settings, dim: int) -> ProductIndex:
-    """Exact search in the process, or Milvus."""
+def open_index(settings: Settings, eyes: Eyes) -> ProductIndex:
+    """Exact search in the process, or Milvus; for vectors of this embedder alone."""
     if settings.index.milvus_url:
         from api.search.milvus import MilvusIndex
 
-        return MilvusIndex(settings.index, dim)
+        return MilvusIndex(settings.index, eyes.dim, space=eyes.embedder_version)
     from api.search.exact import ExactIndex
 
-    return ExactIndex(dim)
+    return ExactIndex(eyes.dim)
 
 
 def open_event_log(settings: Settings) -> EventLog:

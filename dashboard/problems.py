@@ -35,11 +35,16 @@ def _paged(for_programs: Handler) -> Handler:
         if request.url.path.startswith(API_PATHS):
             return answer
         if "hx-request" in request.headers:
-            return render(request, "includes/problem.html", answer.status_code, problem=_told(error))
-        if "text/html" not in request.headers.get("accept", ""):
+            page = render(request, "includes/problem.html", answer.status_code, problem=_told(error))
+        elif "text/html" not in request.headers.get("accept", ""):
             return answer
-        title = TITLES.get(answer.status_code, "That did not work")
-        return render(request, "error.html", answer.status_code, title=title, detail=_told(error), back=_back(request))
+        else:
+            title = TITLES.get(answer.status_code, "That did not work")
+            told, back = _told(error), _back(request)
+            page = render(request, "error.html", answer.status_code, title=title, detail=told, back=back)
+        if "retry-after" in answer.headers:
+            page.headers["Retry-After"] = answer.headers["retry-after"]
+        return page
 
     return handle
 

@@ -14,7 +14,7 @@ import typer
 from api.kit import logs, tracing
 from api.settings import EventSettings, FetchSettings, HttpSettings, LimitSettings, Settings
 from api.settings_check import Role
-from workers.cli.embedded import EmbeddedHouse
+from workers.cli.embedded import EmbeddedHouse, HouseMoved
 from workers.cli.ending import Ending
 from workers.cli.processes import settings_for
 from workers.cli.seed import Seeder, write_private
@@ -44,7 +44,11 @@ def demo(
         raise typer.Exit(1) from error
     settings = demo_settings(given, data_dir, listener.getsockname()[1])
     ending = Ending()
-    house = EmbeddedHouse(settings, listener)
+    try:
+        house = EmbeddedHouse(settings, listener)
+    except HouseMoved as moved:
+        typer.echo(f"shoplight demo: {moved}", err=True)
+        raise typer.Exit(1) from moved
     ending.then(house.server.stop)
 
     def when_started() -> None:

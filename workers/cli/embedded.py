@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 from api.kit.db import Database
 from api.kit.migrations import upgrade
+from api.moving.service import moving_problem
 from api.operations.health import readiness_of
 from api.ports import open_ports
-from api.search.rebuild import rebuild_index
+from api.search.index import IndexUnavailable
+from api.search.rebuild import Rebuilder
 from api.settings import Settings
 from workers import celery_app, celery_worker
 from workers.cli.web import PoliteServer, house, when_started
@@ -19,6 +21,10 @@ from workers.tasks import load_tasks
 log = logging.getLogger(__name__)
 
 
+class HouseMoved(Exception):
+    """This house must not be opened; the text says why and what to do."""
+
+
 class EmbeddedHouse:
     """Everything of one process. `serve` blocks until a signal ends it."""
 
@@ -26,14 +32,14 @@ class EmbeddedHouse:
         self._listener = listener
         database = Database(settings.database_url)
         upgrade(database)
+        problem = moving_problem(database)
         database.close()
+        if problem:
+            raise HouseMoved(problem)
         load_tasks()
         self.ports = open_ports(settings, celery_app.configure(settings))
         self.ports.eyes.load()
-        rebuilt = rebuild_index(
-            self.ports.database, self.ports.index, self.ports.eyes.embedder_version, self.ports.eyes.dim
-        )
-        log.info("the index holds %d products", rebuilt.products)
+        self._fill_index()
         celery_app.use(self.ports)
         self._worker = celery_worker.EmbeddedWorker(settings.queue.threads)
         self._sink = Sink.of(self.ports)
@@ -51,6 +57,17 @@ class EmbeddedHouse:
             self.server.run(sockets=[self._listener])
         finally:
             self.close()
+
+    def _fill_index(self) -> None:
+        ports = self.ports
+        rebuilder = Rebuilder(ports.database, ports.index, ports.eyes.embedder_version, ports.eyes.dim)
+        try:
+            rebuilt = rebuilder.at_start(ports.clock.now())
+        except IndexUnavailable as away:
+            log.warning("the index is filled when it is back: %s", away)
+            return
+        if rebuilt:
+            log.info("the index holds %d products", rebuilt.products)
 
     def close(self) -> None:
         """Stop taking work, finish what is under way, let go of the stores."""

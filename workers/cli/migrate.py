@@ -16,10 +16,11 @@ from api.events import migrations as events
 from api.events.log import LogUnavailable
 from api.events.store import StoreUnavailable
 from api.kit import migrations as relational
+from api.kit.clock import SystemClock
 from api.kit.db import Database
 from api.kit.readiness import reason_of
 from api.search.index import IndexMissing, IndexUnavailable
-from api.search.rebuild import rebuild_index
+from api.search.rebuild import Rebuilder
 from api.settings import Settings
 from api.settings_check import Role
 from api.shapes import open_blobs, open_event_store, open_index
@@ -151,12 +152,12 @@ def _bucket(settings: Settings) -> str:
 
 def _index(settings: Settings) -> str:
     eyes = Eyes(settings.vision, settings.fetch.max_picture_bytes)
-    index, database = open_index(settings, eyes.dim), Database(settings.database_url)
+    index, database = open_index(settings, eyes), Database(settings.database_url)
     try:
         index.check()
     except IndexMissing:
-        done = rebuild_index(database, index, eyes.embedder_version, eyes.dim)
-        return f"made, with {done.products} products"
+        done = Rebuilder(database, index, eyes.embedder_version, eyes.dim).reindex(SystemClock().now())
+        return f"made, with {done.products} products" if done else "another process is making it"
     finally:
         index.close()
         database.close()

@@ -20,6 +20,7 @@ from api.events.migrations import require_schema
 from api.events.store import StoreUnavailable
 from api.kit.migrations import schema_problem, upgrade
 from api.kit.readiness import reason_of
+from api.moving.service import moving_problem
 from api.operations.service import Operations
 from api.ports import Ports, open_ports
 from api.settings import Settings
@@ -95,6 +96,8 @@ def _directly(name: str, settings: Settings) -> dict[str, Any]:
             _refuse_older(name, ports)
         else:
             upgrade(ports.database)
+        if problem := moving_problem(ports.database):
+            fail(f"{name}: {problem}")
         done: dict[str, Any] = getattr(Operations(ports), name)().model_dump()
     except (ApiError, StoreUnavailable, LogUnavailable, SQLAlchemyError) as error:
         fail(f"{name}: {reason_of(error, settings.secret_values())}")

@@ -17,6 +17,7 @@ from api.kit import logs, tracing
 from api.kit.db import Database
 from api.kit.migrations import schema_problem
 from api.kit.readiness import reason_of
+from api.moving.service import moving_problem
 from api.ports import Ports, open_ports
 from api.settings import Settings
 from api.settings_check import Role, WrongSettings, checked
@@ -75,7 +76,7 @@ def opened(settings: Settings, role: Role) -> Iterator[Ports]:
 def refuse_older_database(role: Role, database: Database) -> None:
     """End when the tables are not those of this release. A server that is away is asked again by `/readyz`."""
     try:
-        problem = schema_problem(database)
+        problem = schema_problem(database) or moving_problem(database)
     except SQLAlchemyError as error:
         log.warning("the database cannot be asked for its schema yet: %s", reason_of(error))
     else:

@@ -140,7 +140,7 @@ class HouseTarget:
         house = self._house
         with (
             closing(Eyes(house.settings.vision, house.settings.fetch.max_picture_bytes)) as eyes,
-            closing(open_index(house.settings, eyes.dim)) as index,
+            closing(open_index(house.settings, eyes)) as index,
         ):
             if not index.durable:
                 return None  # it fills itself at each start
