@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: help demo test lint bench services services-stop lock sdk screenshots train-env clean
+.PHONY: help demo test test-tools lint bench scale-out services services-stop lock sdk screenshots train-env clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -15,9 +15,12 @@ help: ## Show this list
 demo: $(VENV)/.demo ## Run everything in one process; ARGS="--port 8123 --no-browser"
 	@exec $(BIN)/shoplight demo $(ARGS)
 
-test: $(VENV)/.dev ## Run the whole test suite, browser included
+test: test-tools ## Run the whole test suite: both shapes, real servers, a real browser
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+test-tools: $(VENV)/.dev
 	@infra/test-tools.sh >&2
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m infra.services install >&2
 
 lint: $(VENV)/.dev ## ruff and mypy --strict
 	@$(BIN)/ruff check .
@@ -26,6 +29,9 @@ lint: $(VENV)/.dev ## ruff and mypy --strict
 
 bench: $(VENV)/.dev ## Benchmarks, as ratios against a peer or a limit in the same run
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+scale-out: $(VENV)/.dev ## The demo in the second shape: real servers, two of each process; ARGS=PORT
+	@exec infra/scale-out.sh $(BIN) $(ARGS)
 
 services: $(VENV)/.dev ## Install and start the servers of the scale-out shape; prints the settings that use them
 	@$(BIN)/python -m infra.services start $(ARGS)

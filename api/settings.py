@@ -54,7 +54,8 @@ class DatabaseSettings(BaseModel):
 
 
 class QueueSettings(BaseModel):
-    """The Celery broker; `memory://` means a worker thread in this process, else redis://host:port/0."""
+    """The Celery broker; `memory://` means a worker thread in this process, else redis://host:port/0, where callers'
+    rates are kept too."""
 
     broker_url: BrokerUrl = "memory://"
     threads: int = Field(default=4, ge=1, le=64)  # an import holds one to its end

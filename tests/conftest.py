@@ -24,6 +24,8 @@ from tests.running_demo import RunningDemo, free_port
 from tests.running_scale_out import RunningScaleOut, scale_out
 
 REPO = Path(__file__).resolve().parents[1]
+RUNNING = {"demo", "house", "scaled_out"}
+_LATE = {"api": 1, "rules": 2}  # many short tests, good to fill up with
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
@@ -40,6 +42,16 @@ class RecordingQueue:
 
     def send(self, name: str, **kwargs: Any) -> None:
         self.sent.append((name, kwargs))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n 2` a file stays on one worker, and all files that look at the same running house on the same one. What
+    takes longest goes first, so that no worker ends long after the other."""
+    for item in items:
+        asked = set(getattr(item, "fixturenames", ()))
+        group = "house" if asked & RUNNING else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: _LATE.get(item.path.relative_to(REPO / "tests").parts[0], 0))
 
 
 @pytest.fixture(scope="session")
@@ -164,9 +176,9 @@ def publisher_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
+def demo(tmp_path_factory: pytest.TempPathFactory, publisher_port: int) -> Iterator[RunningDemo]:
     """One running demo for all tests that only look at it."""
-    running = RunningDemo(tmp_path_factory.mktemp("demo") / "data")
+    running = RunningDemo(tmp_path_factory.mktemp("demo") / "data", fetch_allow=f"127.0.0.1:{publisher_port}")
     yield running
     running.stop()
 

@@ -4,6 +4,7 @@ The server's language is English on purpose: what sorts by it instead of by byte
 
 import os
 import re
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ class TestDatabases:
     def __init__(self) -> None:
         self._server = url_of("postgresql")
         self._admin = psycopg.connect(_plain(self._server), autocommit=True)
-        self._names = (f"{PREFIX}_{os.getpid()}_{number}" for number in count())
+        self._names = (f"{PREFIX}_{os.getpid()}_{secrets.token_hex(3)}" for _ in count())
         self._template: str | None = None
         self._drop_leftovers()
 

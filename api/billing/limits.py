@@ -1,9 +1,8 @@
-"""How fast and how much: a token bucket a key, and a month's quota a tenant. From memory; counts begin with what the
-ledger and the event store hold, so a restart forgets nothing."""
+"""How fast and how much: a token bucket a key, and a month's quota a tenant. Counts are from memory and begin with what
+the ledger and the event store hold, so a restart forgets nothing; other processes' calls come in with the next look
+there (30 s). The rate holds over all processes (`buckets`)."""
 
 import threading
-import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.accounts.auth import Principal, requires
 from api.accounts.scopes import Scope
+from api.billing.buckets import Buckets, OwnBuckets
 from api.billing.invoicing import bounds_of, period_of
 from api.billing.models import EntryKind
 from api.billing.prices import Terms
@@ -23,7 +23,6 @@ from api.kit.cache import FreshCache
 from api.kit.clock import Clock
 from api.kit.metrics import MetricName, counter
 
-MAX_BUCKETS = 50_000
 ALERT_PERCENTS = (50, 80, 100)
 REFUSED = counter(MetricName.limited_calls, ["kind", "reason"])
 
@@ -43,12 +42,6 @@ class Allowance:
     used: int
 
 
-@dataclass
-class _Bucket:
-    tokens: float
-    filled_at: float
-
-
 class UsageGate:
     """Lets calls through or raises 429. `load` reads a tenant's allowance from the stores (slow)."""
 
@@ -58,19 +51,18 @@ class UsageGate:
         clock: Clock,
         *,
         alert: Callable[[str], None] = lambda _: None,
-        monotonic: Callable[[], float] = time.monotonic,
+        buckets: Buckets | None = None,
     ) -> None:
         self._allowances: FreshCache[str, Allowance] = FreshCache(load, refresh_after_s=30, expire_after_s=600)
         self._clock = clock
         self._alert = alert
-        self._monotonic = monotonic
+        self._buckets = buckets or OwnBuckets()
         self._lock = threading.Lock()
-        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._used: dict[str, tuple[str, int]] = {}
 
     def warm(self, tenant_id: str) -> bool:
         """Whether `admit` would answer from memory."""
-        return self._allowances.peek(tenant_id)[0]
+        return self._buckets.at_once and self._allowances.peek(tenant_id)[0]
 
     def admit(self, caller: Principal, kind: EntryKind, quantity: int = 1) -> dict[str, str]:
         """Count a call in; the headers that tell what is left. Raises TooManyRequests or QuotaExceeded."""
@@ -117,17 +109,7 @@ class UsageGate:
 
     def _take_token(self, caller: Principal, terms: Terms, kind: EntryKind) -> dict[str, str]:
         key = caller.key_id or caller.user_id or caller.tenant_id
-        now = self._monotonic()
-        with self._lock:
-            bucket = self._buckets.pop(key, None) or _Bucket(terms.burst, now)
-            self._buckets[key] = bucket
-            while len(self._buckets) > MAX_BUCKETS:
-                self._buckets.popitem(last=False)
-            bucket.tokens = min(terms.burst, bucket.tokens + (now - bucket.filled_at) * terms.rate_per_s)
-            bucket.filled_at = now
-            taken = bucket.tokens >= 1
-            bucket.tokens -= 1 if taken else 0
-            left = bucket.tokens
+        taken, left = self._buckets.take(key, terms.rate_per_s, terms.burst)
         headers = _headers(terms, left)
         if not taken:
             REFUSED.labels(kind.value, "rate").inc()

@@ -3,6 +3,7 @@
 import threading
 from typing import TYPE_CHECKING
 
+from api.billing.buckets import Buckets, OwnBuckets, SharedBuckets
 from api.billing.ledger_only import LedgerOnlyPayments
 from api.billing.limits import Allowance, UsageGate
 from api.billing.payments import PaymentProvider
@@ -35,4 +36,14 @@ def open_limits(ports: "Ports") -> UsageGate:
         # a warm call is admitted on the event loop, which must not wait for a broker that is away
         threading.Thread(target=ports.queue.send, args=("billing.check_quotas",), daemon=True).start()
 
-    return UsageGate(load, ports.clock, alert=alert)
+    return UsageGate(load, ports.clock, alert=alert, buckets=_open_buckets(ports))
+
+
+def _open_buckets(ports: "Ports") -> Buckets:
+    """In the queue's Redis where there is one: processes that share a queue share callers."""
+    broker = ports.settings.queue.broker_url
+    if not broker.startswith(("redis://", "rediss://")):
+        return OwnBuckets()
+    shared = SharedBuckets(broker)
+    ports.closers.append(shared.close)
+    return shared

@@ -77,6 +77,12 @@ class CatalogRowsAcrossTenants:
         which = Product.index_state == "pending" if since is None else col(Product.updated_at) >= since
         return self.session.exec(select(Product.catalog_id, Product.id).where(which)).all()
 
+    def changed_since(self, since: datetime, limit: int) -> Sequence[tuple[str, datetime]]:
+        """(product, when) of what was created, changed or removed from then on, the newest if there are more."""
+        newest = col(Product.updated_at).desc()
+        query = select(Product.id, Product.updated_at).where(col(Product.updated_at) >= since).order_by(newest)
+        return self.session.exec(query.limit(limit)).all()
+
     def deleted_since(self, since: datetime) -> Sequence[str]:
         """Catalogs that were deleted from then on."""
         return self.session.exec(select(Catalog.id).where(col(Catalog.deleted_at) >= since)).all()

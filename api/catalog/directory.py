@@ -11,8 +11,9 @@ from api.catalog.schemas import ProductRead
 from api.kit.cache import FreshCache
 from api.kit.db import Database
 
-# unlisting must work within 5 s in every process; a changed product shows within a minute, at once in the process of
-# the change. Each refresh is a query, so a search over many products must not start one for each every few seconds.
+# unlisting must work within 5 s in every process; a changed product shows at once in the process of the change, within
+# seconds in others that serve (`freshness`), within a minute at the latest. Each refresh is a query, so a search over
+# many products must not start one for each every few seconds.
 LISTING_REFRESH_S, LISTING_EXPIRE_S = 1.5, 4.0
 PRODUCT_REFRESH_S, PRODUCT_EXPIRE_S = 20.0, 60.0
 # a category more or less changes no answer much, and to find them all the products of a catalog are gone through
@@ -117,6 +118,14 @@ class CatalogAcrossTenants:
             return
         for product_id in product_ids:
             self._products.drop(product_id)
+
+    def renew(self, product_ids: Iterable[str]) -> None:
+        """After a change in another process: read anew what is held of these, so that no caller has to."""
+        ids = list(product_ids)
+        for start in range(0, len(ids), _SQL_IDS):
+            # all are dropped, also those not held: one that is being loaded just now may be the old one
+            held = [product_id for product_id in ids[start : start + _SQL_IDS] if self._products.drop(product_id)]
+            self.products_by_ids(held)
 
     def _query(self, product_ids: Sequence[str]) -> dict[str, ProductRead]:
         found: dict[str, ProductRead] = {}

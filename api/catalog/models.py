@@ -31,6 +31,8 @@ class Product(SQLModel, table=True):
         UniqueConstraint("catalog_id", "external_id"),
         Index("ix_products_index_state", "catalog_id", "index_state"),
         Index("ix_products_tenant", "tenant_id", "id"),
+        # what changed in the last seconds: every process that serves asks again and again
+        Index("ix_products_updated", "updated_at"),
     )
 
     id: str = Field(primary_key=True)

@@ -14,7 +14,7 @@ FOLDER = REPO_ROOT / "migrations" / "clickhouse"
 # ClickHouse flushes to the disk on request since 20.10; before that (Debian's 18.16) a power cut may cost the last
 # seconds. There, keep the log longer than a machine is away and replay the last hour (every read and the sink take a
 # row once), or run two replicas.
-DURABLE = ("events", "event_conflicts", "usage", "dead_letters")
+DURABLE = ("events", "event_conflicts", "usage", "dead_letters", "facts")
 _FLUSHES_SINCE = (20, 10)
 _VERSIONS = "CREATE TABLE IF NOT EXISTS schema_migrations (name String, step UInt32) ENGINE = MergeTree ORDER BY name"
 _NOTED = "SELECT count() AS n FROM system.tables WHERE database = currentDatabase() AND name = 'schema_migrations'"

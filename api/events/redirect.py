@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
@@ -12,6 +11,7 @@ from api.errors import ApiError, NotFound
 from api.events.client_event import ID
 from api.events.service import Visit, visit
 from api.events.tokens import TagClaims, TokenExpired, TokenForged
+from api.kit.ids import new_id
 from api.ports import Ports
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ async def click_through(token: str, request: Request, e: str = "") -> Response:
         raise NotFound("This link is not one of ours, or it is damaged.", pointer="path:token") from error
     target = await _target(ports, claims)
     if counts and not who.prefetch and _is_navigation(request):
-        event_id = e if ID.fullmatch(e) else f"c_{secrets.token_hex(12)}"
+        event_id = e if ID.fullmatch(e) else new_id("c")
         await _within(COUNT_WITHIN_S, asyncio.create_task(_count(ports, token, event_id, who)))
     headers = {
         "Location": target,

@@ -49,11 +49,12 @@ class FreshCache(Generic[K, V]):
         found, value = self.peek(key)
         return value if found else self._reload(key)  # type: ignore[return-value]  # found means it is a V
 
-    def drop(self, key: K) -> None:
-        """Forget one key now; a reload under way does not bring the old value back."""
+    def drop(self, key: K) -> bool:
+        """Forget one key now; a reload under way does not bring the old value back. Whether it would have been told."""
         with self._lock:
             self._generation += 1
-            self._entries.pop(key, None)
+            entry = self._entries.pop(key, None)
+        return entry is not None and time.monotonic() - entry[0] <= self._expire_after_s
 
     def clear(self) -> None:
         """Forget everything."""

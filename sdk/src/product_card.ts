@@ -2,6 +2,7 @@
 
 import type { Product, Tag } from "./contract.ts";
 import { make, say } from "./dom.ts";
+import { eventId } from "./event_id.ts";
 import { safe } from "./guard.ts";
 import { price } from "./money.ts";
 import { availabilityWords, matchWords } from "./wording.ts";
@@ -47,7 +48,7 @@ const link = (context: CardContext, product: Product, token: string, words: stri
   const a = make("a", "go", words);
   a.setAttribute("aria-label", `${words}: ${product.title} (opens in a new tab)`);
   const renew = (): string => {
-    const id = crypto.randomUUID();
+    const id = eventId();
     a.href = `${context.api}/c/${encodeURIComponent(token)}?e=${id}`;
     return id;
   };

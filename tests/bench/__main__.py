@@ -1,4 +1,4 @@
-"""`python -m tests.bench [events|search|index|decode …] [--json]`, which is `make bench`. Less than two minutes."""
+"""`python -m tests.bench [events|search|index|decode|scale-out …] [--json]`, is `make bench`. Some four minutes."""
 
 import argparse
 import json
@@ -9,10 +9,10 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import decode, events, index, search
+from tests.bench import decode, events, index, scale_out, search
 from tests.bench.measure import Outcome
 
-ALL = {"events": events.run, "search": search.run, "index": index.run, "decode": decode.run}
+ALL = {"events": events.run, "search": search.run, "index": index.run, "decode": decode.run, "scale-out": scale_out.run}
 
 
 def main() -> int:

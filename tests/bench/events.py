@@ -3,12 +3,14 @@
 import itertools
 import statistics
 import tempfile
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from api.accounts.scopes import TenantKind
-from api.events.tokens import TagClaims
+from api.events.tokens import TagClaims, TokenSealer
 from api.kit.clock import rfc3339
 from api.ports import Ports
 from api.sites.schemas import SiteCreate
@@ -28,49 +30,63 @@ def run() -> Outcome:
         with house.opened(Path(folder)) as ports:
             requests = _requests(ports)
         with running("house", Path(folder)) as (port, pid):
-            ours, memory = _loaded(port, requests), rss_mb(pid)
+            ours, memory = loaded(port, requests), rss_mb(pid)
     with running("bare") as (port, _):
-        peer = _loaded(port, requests)
+        peer = loaded(port, requests)
     return Outcome(
         name="events",
         what=f"POST /v1/events, {A_REQUEST} a request, {CONNECTIONS} connections, sink running",
         unit="events/s",
-        ours=_rate(ours),
-        peer=_rate(peer),
+        ours=rate(ours),
+        peer=rate(peer),
         peer_is="bare ASGI app that parses (msgspec) and answers",
-        ratio=_rate(ours) / _rate(peer),
+        ratio=rate(ours) / rate(peer),
         rss_mb=memory,
         note=f"on disk before the 202; p50 {statistics.median(ours.latencies_ms):.1f} ms",
     )
 
 
 def _requests(ports: Ports) -> list[bytes]:
-    """Every event of its own, as pages send them: each request is one view of one page."""
     publisher = house.member(ports, TenantKind.publisher)
     with ports.database.write() as session:
         body = SiteCreate(name="Magazine", origins=[ORIGIN], media_hosts=[])
         site = SiteService(session, publisher.tenant_id, "bench", ports.clock.now()).create(body)
         site_id, key = site.id, site.key
-    now, numbers, made = ports.clock.now(), itertools.count(), []
-    for view in range(REQUESTS):
+    return page_views(Page(ORIGIN, key, site_id, publisher.tenant_id), ports.sealer, ports.clock.now(), REQUESTS)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Where the events are said to come from."""
+
+    origin: str
+    key: str
+    site_id: str
+    publisher_id: str
+
+
+def page_views(page: Page, sealer: TokenSealer, now: datetime, count: int) -> list[bytes]:
+    """Every event of its own, as pages send them: each request is one view of one page."""
+    numbers, made = itertools.count(), []
+    for view in range(count):
         claims = TagClaims(
-            nonce=f"view{view}", publisher_id=publisher.tenant_id, site_id=site_id, media_id="med_1", tag_id="tag_1",
+            nonce=f"view{view}", publisher_id=page.publisher_id, site_id=page.site_id, media_id="med_1", tag_id="tag_1",
             product_id="prd_1", brand_id="tnt_brand", campaign_id="cmp_1", price_micros=250_000, price_kind="cpc",
             currency="EUR", issued_at_ms=int(now.timestamp() * 1000), target_url="https://brand.example/p/1",
         )  # fmt: skip
-        tokens = [ports.sealer.seal(msgspec.structs.replace(claims, tag_id=f"tag_{n}")) for n in range(A_REQUEST // 4)]
+        tokens = [sealer.seal(msgspec.structs.replace(claims, tag_id=f"tag_{n}")) for n in range(A_REQUEST // 4)]
         kinds = ("impression", "viewable", "hover", "click")
         events = [
             {"id": f"event-{next(numbers):09d}", "type": kind, "token": token, "at": rfc3339(now), "seq": 1}
             for token in tokens
             for kind in kinds
         ]
-        headers = {"Origin": ORIGIN, "User-Agent": AGENT, "Content-Type": "text/plain"}
-        made.append(request("/v1/events", msgspec.json.encode({"key": key, "events": events}), headers))
+        headers = {"Origin": page.origin, "User-Agent": AGENT, "Content-Type": "text/plain"}
+        made.append(request("/v1/events", msgspec.json.encode({"key": page.key, "events": events}), headers))
     return made
 
 
-def _loaded(port: int, requests: list[bytes]) -> Load:
+def loaded(port: int, requests: list[bytes]) -> Load:
     """The first tenth only warms the server up."""
     warm = len(requests) // 10
     send(port, iter(requests[:warm]), connections=CONNECTIONS, seconds=SECONDS, status=202)
@@ -81,5 +97,5 @@ def _loaded(port: int, requests: list[bytes]) -> Load:
     return load
 
 
-def _rate(load: Load) -> float:
+def rate(load: Load) -> float:
     return len(load.answers) * A_REQUEST / load.seconds

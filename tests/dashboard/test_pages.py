@@ -4,11 +4,14 @@ import html
 import re
 from collections.abc import Callable
 
+import pytest
+
 from api.accounts.scopes import SCOPES_OF, TenantKind
 from api.accounts.service import AccountsDesk
+from api.events.store_clickhouse import ClickHouseStore
 from api.ports import Ports
 from tests.conftest import RecordingQueue
-from tests.dashboard.conftest import Person
+from tests.dashboard.conftest import PAGE, Person
 
 MARKUP = '<img src=x onerror="alert(1)">'
 
@@ -157,3 +160,21 @@ def test_only_the_demo_speaks_of_its_accounts(person: Callable[..., Person], por
         session.get_one(type(tenant), tenant.id).unlimited = True
     assert "demo.json" in client.get("/signin").text
     assert "/demo/quarterlight" in client.get("/").text
+
+
+@pytest.mark.parametrize("headers", [PAGE, {"HX-Request": "true"}, {}], ids=["page", "part", "program"])
+def test_while_the_event_store_is_away_a_page_says_when_to_come_back(
+    person: Callable[..., Person], ports: Ports, headers: dict[str, str]
+) -> None:
+    one = person("publisher")
+    there, ports.event_store = ports.event_store, ClickHouseStore("clickhouse://default@127.0.0.1:1/nobody")
+    try:
+        answer = one.client.get("/publisher", headers=headers)
+    finally:
+        ports.event_store.close()
+        ports.event_store = there
+    assert answer.status_code == 503
+    assert "Reports cannot be computed now." in answer.text
+    assert int(answer.headers["retry-after"]) > 0
+    assert ("<" in answer.text) == bool(headers)
+    assert one.client.get("/publisher", headers=PAGE).status_code == 200

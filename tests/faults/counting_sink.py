@@ -10,7 +10,7 @@ import time
 from api.events.kafka_reader import KafkaReader
 from api.settings import EventSettings
 from tests.faults.no_store import NO_STORE
-from workers.sink import pipeline
+from workers.sink import pace, pipeline
 from workers.sink.batch import Batch, Ends
 from workers.sink.commit import commit
 from workers.sink.parse import parse
@@ -26,6 +26,7 @@ def tell(batch: Batch, _: Ends) -> None:
 
 def main() -> None:
     pipeline.BATCH_RECORDS = 20
+    pace.SHORTEST_S = pace.LONGEST_S = 0.0  # it commits each batch
     settings = EventSettings(kafka_servers=sys.argv[1], kafka_topic=sys.argv[2], kafka_group=sys.argv[2])
     sink = pipeline.Sink(Ends(KafkaReader(settings), NO_STORE), [parse, slowly, commit, tell])
     sink.run(threading.Event())

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import pytest
 from fastapi.testclient import TestClient
 
-from api.events.migrations import migrate
+from api.events.migrations import FOLDER, migrate
 from api.events.reconcile import reconcile
 from api.events.rollup import rebuild
 from api.events.store import EventStore, StoreUnavailable
@@ -149,7 +149,7 @@ def test_killed_again_and_again_while_a_sink_works_nothing_is_lost_or_doubled(
     server: KilledServer, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.sink.pipeline.BATCH_RECORDS", 400)
-    monkeypatch.setattr("workers.sink.pipeline.BACKOFF_S", 0.1)
+    monkeypatch.setattr("workers.sink.pace.BACKOFF_S", 0.1)
     rng = random.Random(2)
     with working(Sink(house.ends())):
         for turn in range(4):
@@ -174,7 +174,7 @@ def settings(server: KilledServer, settings: Settings) -> Settings:
 def test_while_the_server_is_away_reports_say_when_to_come_back_and_the_sink_keeps_trying(
     server: KilledServer, ports: Any, account: Any, trouble: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.sink.pipeline.BACKOFF_S", 0.1)
+    monkeypatch.setattr("workers.sink.pace.BACKOFF_S", 0.1)
     app = create_app(ports)
     mount(app)
     with TestClient(app, raise_server_exceptions=False) as client:
@@ -205,6 +205,7 @@ def _a_page_says_so(app: Any) -> None:
         answer = browser.get("/publisher", headers={"Accept": "text/html"})
     assert answer.status_code == 503
     assert "Reports cannot be computed now." in answer.text
+    assert int(answer.headers["retry-after"]) > 0
 
 
 class GuardedServer(KilledServer):
@@ -236,7 +237,7 @@ def test_a_password_and_tls_in_the_url(tmp_path: Path) -> None:
         cert = server.folder / "server.crt"
         start = f"clickhouse://reader:{quote(server.password, safe='')}@127.0.0.1:{server.ports['tls']}/shoplight"
         store = ClickHouseStore(f"{start}?secure=1&ca_certs={cert}")
-        assert migrate(store) == ["0001_events.sql"]
+        assert migrate(store) == sorted(path.name for path in FOLDER.glob("*.sql"))
         store.insert("usage", {"tenant_id": ["t"], "query_id": ["q"], "at": [T0 // 1000]})
         assert store.select("SELECT query_id FROM usage") == [{"query_id": "q"}]
         store.close()

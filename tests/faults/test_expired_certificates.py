@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from celery import Celery
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,8 +22,8 @@ from api.kit.db import Database
 from api.kit.queue import CeleryQueue
 from api.kit.readiness import reason_of
 from api.kit.s3_blobs import S3Blobs
-from api.settings import BlobSettings, EventSettings, QueueSettings, Settings
-from workers import celery_app
+from api.settings import BlobSettings, EventSettings, QueueSettings
+from workers.celery_app import configuration
 
 HOST = "localhost"
 # kafka-python leaves the socket of a failed handshake to the garbage collector
@@ -124,9 +125,9 @@ def s3(expired: Expired, scratch: Path) -> Callable[[], object]:
 
 def redis(expired: Expired, _: Path) -> Callable[[], object]:
     url = f"rediss://{HOST}:{expired.port}/0?ssl_cert_reqs=required&ssl_ca_certs={expired.authority}"
-    queue = celery_app.configure(Settings(queue=QueueSettings(broker_url=url)))
-    assert isinstance(queue, CeleryQueue)
-    return queue.check
+    app = Celery("expired", set_as_current=False)  # the house's own would keep this broker's connections
+    app.conf.update(configuration(QueueSettings(broker_url=url)))
+    return CeleryQueue(app).check
 
 
 @pytest.mark.parametrize("server", [postgresql, clickhouse, kafka, s3, redis])

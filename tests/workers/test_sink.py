@@ -285,7 +285,7 @@ def test_unreadable_records_go_to_the_dead_letters_as_they_were(house: House) ->
 def test_the_sink_outlives_a_store_in_trouble(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     import threading
 
-    monkeypatch.setattr("workers.sink.pipeline.BACKOFF_S", 0.01)
+    monkeypatch.setattr("workers.sink.pace.BACKOFF_S", 0.01)
     stop, trouble = threading.Event(), iter([True, True])
 
     def flaky(batch, ends) -> None:

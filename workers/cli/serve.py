@@ -2,6 +2,7 @@
 
 import logging
 
+from api.catalog.freshness import ChangedElsewhere
 from api.operations.health import readiness_of
 from api.settings_check import Role
 from workers.cli.ending import Ending
@@ -23,4 +24,5 @@ def serve() -> None:
         server = PoliteServer(house(ports, readiness), settings.http, readiness, drain_s=settings.http.drain_s)
         ending.then(server.stop)
         when_started(server, lambda: log.info("serve is ready on %s", address(listener)))
-        server.run(sockets=[listener])
+        with ChangedElsewhere(ports.database, ports.clock, ports.catalogs, ports.pictures).watching():
+            server.run(sockets=[listener])

@@ -3,12 +3,12 @@
 import logging
 import random
 import threading
-import uuid
 from typing import Any
 
 import httpx2
 
 from api.kit.clock import SystemClock, rfc3339
+from api.kit.ids import new_id
 from workers.cli.seed import article_media
 
 log = logging.getLogger(__name__)
@@ -69,4 +69,4 @@ class Traffic(threading.Thread):
             http.post("/v1/events", json=body, headers=headers).raise_for_status()
 
     def _event(self, kind: str, tag: dict[str, Any]) -> dict[str, Any]:
-        return {"id": str(uuid.uuid4()), "type": kind, "token": tag["token"], "at": rfc3339(self._clock.now())}
+        return {"id": new_id("e"), "type": kind, "token": tag["token"], "at": rfc3339(self._clock.now())}

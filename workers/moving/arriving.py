@@ -25,6 +25,7 @@ from workers.moving.keys import keep, keys_problem
 from workers.moving.parts import BLOBS, EVENTS, ROWS, Origin, Part, Tell, quiet, told
 from workers.moving.problems import MoveRefused
 from workers.moving.tables_repository import TablesAcrossTenants
+from workers.sink import facts
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class HouseTarget:
         keep(house.settings, origin.keys, origin.keepsakes)
         tell("roll-ups", 0, None)
         rolled_up = rebuild(house.store)
+        facts.rebuild(house.store)
         searchable = self._reindex(tell)
         return Settled(rolled_up, searchable, reconcile(house.log, house.store))
 

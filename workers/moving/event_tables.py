@@ -1,4 +1,4 @@
-"""Rows of the event store out and in, through its port. Roll-ups stay behind: they are computed anew.
+"""Rows of the event store out and in, through its port. Roll-ups and facts stay behind: they are made anew.
 
 A table is read partition by partition (a day, a month) in ranges of its sort key, each a few megabytes and each found
 by the primary index, so that neither memory nor a second look at the same rows grows with the table.
@@ -72,8 +72,8 @@ class EventTables:
         return max(newest, default=None)
 
     def clear(self) -> None:
-        """Every row away, roll-ups included."""
-        for name in [*(table.name for table in TABLES), "rollup_15m"]:
+        """Every row away, roll-ups and facts included."""
+        for name in [*(table.name for table in TABLES), "rollup_15m", "facts"]:
             self._store.command(f"TRUNCATE TABLE {name}")
 
     def parts(self) -> Iterator[Part]:

@@ -5,22 +5,25 @@ the same result, and rows never have to change.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from api.events.agents import agent_flag
 from api.events.reasons import EventType, Flag
 from api.events.records import StampedEvent
 from workers.sink.batch import Batch, Ends, Judged
+from workers.sink.facts import table_since
 
 REPEAT_CLICK_MS = 2000
 # media_impressions are counted at three levels: one a picture, one a picture and brand, one a picture and product
 MEDIA_LEVELS = 3
 _NOT_BEFORE_ISSUE_MS = 5 * 60 * 1000
+_RECENT_MS = 30 * 60 * 1000
 _ONCE = {EventType.impression: Flag.repeat_impression, EventType.viewable: Flag.repeat_viewable}
 _EARLIER = """
-SELECT publisher_id, nonce, tag_id, media_id, brand_id, product_id, type, flag, at_ms, log_offset FROM events
-WHERE at >= toDateTime({since:Int64}, 'UTC') AND type IN ('impression', 'viewable', 'click')
+SELECT publisher_id, nonce, tag_id, media_id, brand_id, product_id, type, flag, at_ms, log_offset FROM {table}
+WHERE at >= toDateTime({since:Int64}, 'UTC') AND intDiv(toUInt32(at), 900) >= intDiv({since:Int64}, 900)
+  AND type IN ('impression', 'viewable', 'click')
   AND (publisher_id, nonce) IN (SELECT publisher_id, nonce FROM @keys)"""
 
 
@@ -110,10 +113,24 @@ def _media_keys(fact: _Fact) -> Iterator[tuple[str, ...]]:
 
 def _stored(batch: Batch, ends: Ends) -> Iterator[_Fact]:
     """Events of the same views that are in the store already, some of this very batch perhaps."""
-    views = {(placed.event.publisher_id, placed.event.nonce) for placed in batch.fresh}
-    since = min(placed.event.issued_at_ms for placed in batch.fresh) - _NOT_BEFORE_ISSUE_MS
-    keys = {"publisher_id": [view[0] for view in views], "nonce": [view[1] for view in views]}
-    for row in ends.store.select(_EARLIER, {"since": max(0, since // 1000)}, keys):
+    since_ms: dict[tuple[str, str], int] = {}
+    for _, event in batch.fresh:
+        view = (event.publisher_id, event.nonce)
+        since_ms[view] = min(event.issued_at_ms, since_ms.get(view, event.issued_at_ms))
+    # views of just now and older ones apart: a few of yesterday's must not make the rest look through a whole day
+    recent_ms = max(since_ms.values()) - _RECENT_MS
+    for recent in (True, False):
+        views = {view: at_ms for view, at_ms in since_ms.items() if (at_ms >= recent_ms) is recent}
+        if views:
+            yield from _of_views(views, min(views.values()) - _NOT_BEFORE_ISSUE_MS, ends)
+
+
+def _of_views(views: Iterable[tuple[str, str]], since_ms: int, ends: Ends) -> Iterator[_Fact]:
+    publishers, nonces = zip(*views, strict=True)
+    keys = {"publisher_id": publishers, "nonce": nonces}
+    since_s = max(0, since_ms // 1000)
+    earlier = _EARLIER.replace("{table}", table_since(since_s))
+    for row in ends.store.select(earlier, {"since": since_s}, keys):
         yield _Fact(
             row["log_offset"],
             (row["publisher_id"], row["nonce"]),

@@ -5,21 +5,22 @@ import msgspec
 from api.events.log import Mark
 from api.events.progress import progress_of
 from api.events.reasons import Drop
-from workers.sink.batch import Batch, Ends
+from workers.sink.batch import Batch, Ends, Run
 
 
 def commit(batch: Batch, ends: Ends) -> None:
-    """The last step: from here on the batch may be forgotten by the log. Only the sum of all partitions' totals is of
-    use, and their commits stand or fall together: the first one's note takes what the whole batch adds."""
-    notes = [progress_of(run.partition.committed().note) for run in batch.runs]
-    totals = notes[0]
-    totals.records += batch.records
-    totals.stored += batch.stored
-    totals.duplicate += batch.drops[Drop.duplicate]
-    totals.conflict += batch.drops[Drop.conflict]
-    totals.unparsable += batch.drops[Drop.unparsable]
-    marks = []
-    for run, note in zip(batch.runs, notes, strict=True):
-        note.received_until_ms = max(note.received_until_ms, run.received_until_ms)
-        marks.append(Mark(run.partition, run.end, msgspec.json.encode(note).decode()))
-    ends.log.commit_all(marks)
+    """The last step: from here on the records may be forgotten by the log. All partitions' commits stand or fall
+    together."""
+    ends.log.commit_all([Mark(run.partition, run.end, _note(run)) for run in batch.runs])
+
+
+def _note(run: Run) -> str:
+    """The partition's totals with what this run adds."""
+    totals = progress_of(run.since.note)
+    totals.records += run.taken
+    totals.stored += run.stored
+    totals.duplicate += run.drops[Drop.duplicate]
+    totals.conflict += run.drops[Drop.conflict]
+    totals.unparsable += run.drops[Drop.unparsable]
+    totals.received_until_ms = max(totals.received_until_ms, run.received_until_ms)
+    return msgspec.json.encode(totals).decode()

@@ -49,11 +49,12 @@ def _split(batch: Batch, ends: Ends) -> list[Placed]:
         if first is None:
             firsts[identity] = _First(event.core, event.full, placed.offset)
             batch.fresh.append(placed)
+        run = batch.run_of[placed.offset]
         if first is None or first.offset == placed.offset:
-            batch.stored += 1
-            batch.touch(event.publisher_id, event.at_ms)
+            run.stored += 1
+            run.touch(event.publisher_id, event.at_ms)
         elif _same(first, event.core, event.full):
-            batch.drops[Drop.duplicate] += 1
+            run.drops[Drop.duplicate] += 1
         else:
             suspects.append(placed)
     return suspects
@@ -76,7 +77,8 @@ def _new_conflicts(batch: Batch, ends: Ends, suspects: list[Placed]) -> None:
             known[key] = placed.offset
             batch.conflicts.append(placed)
         # the same conflict again is a replay of it
-        batch.drops[Drop.conflict if known[key] == placed.offset else Drop.duplicate] += 1
+        drop = Drop.conflict if known[key] == placed.offset else Drop.duplicate
+        batch.run_of[placed.offset].drops[drop] += 1
 
 
 def _new_usage(batch: Batch, ends: Ends) -> None:
@@ -93,10 +95,11 @@ def _new_usage(batch: Batch, ends: Ends) -> None:
         if identity not in known:
             known[identity] = offset
             new.append((offset, record))
+        run = batch.run_of[offset]
         if known[identity] == offset:
-            batch.stored += 1
+            run.stored += 1
         else:
-            batch.drops[Drop.duplicate] += 1
+            run.drops[Drop.duplicate] += 1
     batch.usage = new
 
 

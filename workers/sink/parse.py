@@ -18,14 +18,16 @@ def parse(batch: Batch, _: Ends) -> None:
 
 
 def _parse(run: Run, batch: Batch) -> None:
+    run.taken = len(run.records)
     for record in run.records:
+        batch.run_of[record.offset] = run
         try:
             found = decode(record.payload)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             found = None
         if found is None or not _storable(found):
             batch.dead.append(record)
-            batch.drops[Drop.unparsable] += 1
+            run.drops[Drop.unparsable] += 1
         elif isinstance(found, StampedEvent):
             batch.events.append(Placed(record.offset, found))
             run.received_until_ms = max(run.received_until_ms, found.received_at_ms)

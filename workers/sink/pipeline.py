@@ -1,5 +1,6 @@
-"""The sink: takes each partition of the event log that is its own through the steps, batch by batch.
+"""The sink: takes each partition of the event log that is its own through the steps.
 
+Batches are written as they come; roll-ups and commits follow at a pace of their own, for all that was written since.
 A thread in the embedded shape; a process among others where the log is Kafka, which shares the partitions out.
 """
 
@@ -20,6 +21,8 @@ from workers.sink.batch import Batch, Ends, Run
 from workers.sink.classify import classify
 from workers.sink.commit import commit
 from workers.sink.dedupe import dedupe
+from workers.sink.facts import forget_old
+from workers.sink.pace import Pace, Trouble
 from workers.sink.parse import parse
 from workers.sink.rollup import roll_up
 from workers.sink.write import write
@@ -31,11 +34,13 @@ log = logging.getLogger(__name__)
 Step = Callable[[Batch, Ends], None]
 # a crash between any two of them, or inside one, is healed by the replay from the last commit
 STEPS: Sequence[Step] = (parse, dedupe, classify, write, roll_up, commit)
+# from the first of these on, a step is about everything that was written since the last time
+SETTLING: Sequence[Step] = (roll_up, commit)
 
 BATCH_RECORDS = 20_000
+SMALL_RECORDS = 5_000  # after fewer the sink waits for more to come: the store likes few large inserts
 POLL_S = 0.25
-BACKOFF_S = 1.0
-MAX_BACKOFF_S = 8.0  # a store that is back shows its counts within 15 s
+UPKEEP_S = 3600.0
 STORED = counter(MetricName.sink_stored)
 DROPPED = counter(MetricName.sink_dropped, ["reason"])
 BEHIND = gauge(MetricName.sink_behind_offsets, ["partition"])
@@ -46,9 +51,13 @@ class Sink:
 
     def __init__(self, ends: Ends, steps: Sequence[Step] = STEPS) -> None:
         self._ends = ends
-        self._steps = steps
-        self._trouble: dict[LogPartition, _Trouble] = {}
+        writing = next((i for i, step in enumerate(steps) if step in SETTLING), len(steps))
+        self._writing, self._settling = steps[:writing], steps[writing:]
+        self._pending: dict[LogPartition, Run] = {}  # written, not yet committed
+        self._pace = Pace()
+        self._trouble: dict[LogPartition, Trouble] = {}
         self._shown: set[int] = set()
+        self._upkeep_at = time.monotonic() + UPKEEP_S
 
     @classmethod
     def of(cls, ports: "Ports") -> "Sink":
@@ -58,7 +67,7 @@ class Sink:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Trouble is logged and tried again; nothing is skipped, and nothing spins."""
-        everywhere = _Trouble()
+        everywhere = Trouble()
         while not stop.is_set():
             try:
                 worked = self._round()
@@ -69,108 +78,138 @@ class Sink:
                 log.exception("the sink could not take a batch; trying again")
                 stop.wait(everywhere.next_pause())
             else:
-                everywhere = _Trouble()
-                if not worked:
+                everywhere = Trouble()
+                if worked < SMALL_RECORDS:
                     stop.wait(POLL_S)
+        self._finish()
 
     def drain(self) -> int:
-        """Take everything that is durable now; returns how many records that was."""
+        """Take everything that is durable now, to the last step; returns how many records that was."""
         total = 0
-        while taken := self.once():
+        while taken := self._take(self._assigned()):
             total += taken
+            if self._pace.due():
+                self._settle(list(self._pending))
+        self._settle(list(self._pending))
         return total
 
     def once(self) -> int:
-        """Take one batch through the steps; returns its number of records."""
-        return self._take(self._ends.log.assigned())
+        """Take one batch through all steps, and what was written before; returns the batch's number of records."""
+        taken = self._take(self._assigned())
+        self._settle(list(self._pending))
+        return taken
 
     def _round(self) -> int:
-        """As `once`, but a partition in trouble of its own, not of the log or the store, does not stop the others."""
-        assigned = self._ends.log.assigned()
-        self._trouble = {partition: self._trouble[partition] for partition in assigned if partition in self._trouble}
-        self._show_only({partition.number for partition in assigned})
+        """Write a batch; settle when it is time or nothing more comes. A partition in trouble of its own, not of the
+        log or the store, does not stop the others."""
+        assigned = self._assigned()
+        self._settle_the_calm(self._pace.due())  # first, so that nothing piles up behind roll-ups that fail
         calm = [partition for partition in assigned if partition not in self._trouble]
-        alone = [partition for partition, trouble in self._trouble.items() if not trouble.rests()]
-        worked = 0
-        if len(calm) == 1:
-            alone += calm
-        else:
-            try:
-                worked = self._take(calm)
-            except (LogUnavailable, StoreUnavailable):
-                raise
-            except PartitionLost as lost:
-                log.info("a batch is left to other sinks: %s", lost)
-            except Exception:
-                log.exception("a batch could not be taken; trying partition by partition")
-                alone += calm
-        return worked + sum([self._take_alone(partition) for partition in alone])
+        worked = self._together(self._take, calm)
+        for partition in [one for one, trouble in self._trouble.items() if one not in calm and not trouble.rests()]:
+            worked += self._together(self._settle if partition in self._pending else self._take, [partition])
+        self._settle_the_calm(not worked or self._pace.due())
+        if time.monotonic() >= self._upkeep_at:
+            forget_old(self._ends.store)
+            self._upkeep_at = time.monotonic() + UPKEEP_S
+        return worked
 
-    def _take_alone(self, partition: LogPartition) -> int:
+    def _settle_the_calm(self, now: bool) -> None:
+        if now:
+            self._together(self._settle, [one for one in self._pending if one not in self._trouble])
+
+    def _finish(self) -> None:
+        """What is written and not committed would be replayed by whoever comes next; spare them that."""
         try:
-            worked = self._take([partition])
+            self._settle(list(self._pending))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the replay heals it
+            log.warning("what was written last is left to the next sink: %s", error)
+
+    def _assigned(self) -> Sequence[LogPartition]:
+        """Our partitions now. What is pending counts only while the commit that it follows is the last one."""
+        assigned = self._ends.log.assigned()
+        self._trouble = {one: trouble for one, trouble in self._trouble.items() if one in assigned}
+        self._pending = {one: run for one, run in self._pending.items() if one in assigned}
+        self._pending = {one: run for one, run in self._pending.items() if one.committed() is run.since}
+        self._show_only({partition.number for partition in assigned})
+        return assigned
+
+    def _together(self, work: Callable[[Sequence[LogPartition]], int], partitions: Sequence[LogPartition]) -> int:
+        """Do it for all at once; where something is wrong with one of them, for each by itself."""
+        try:
+            return work(partitions)
         except (LogUnavailable, StoreUnavailable):
             raise
         except PartitionLost as lost:
             log.info("a batch is left to another sink: %s", lost)
-            return 0
+            for partition in partitions:
+                self._pending.pop(partition, None)
         except Exception:
-            log.exception("partition %d: a batch could not be taken; trying again", partition.number)
-            self._trouble.setdefault(partition, _Trouble()).next_pause()
-            return 0
-        self._trouble.pop(partition, None)
-        return worked
+            if len(partitions) > 1:
+                log.exception("a batch could not be taken; trying partition by partition")
+                return sum([self._together(work, [partition]) for partition in partitions])
+            log.exception("partition %d: a batch could not be taken; trying again", partitions[0].number)
+            self._trouble.setdefault(partitions[0], Trouble()).next_pause()
+        return 0
 
     def _take(self, partitions: Sequence[LogPartition]) -> int:
-        """One batch of all of them: the store likes few large inserts better than many small ones."""
-        batch = Batch(_runs(partitions))
+        """Write one batch of all of them: the store likes few large inserts better than many small ones."""
+        batch = Batch(self._runs(partitions))
         if not batch.runs:
             return 0
-        traces = (traceparent_of(record.payload) for run in batch.runs for record in run.records)
-        with span("sink.batch", links=traces, partitions=len(batch.runs), records=batch.records):
-            for step in self._steps:
+        records = [record for run in batch.runs for record in run.records]
+        traces = (traceparent_of(record.payload) for record in records)
+        with span("sink.batch", links=traces, partitions=len(batch.runs), records=len(records)):
+            for step in self._writing:
                 step(batch, self._ends)
-        STORED.inc(batch.stored)
-        for reason, count in batch.drops.items():
-            DROPPED.labels(reason).inc(count)
         for run in batch.runs:
-            BEHIND.labels(run.partition.number).set(run.partition.waiting())
-            self._shown.add(run.partition.number)
-        return batch.records
+            before = self._pending.get(run.partition, Run(run.partition, [], run.end, run.since))
+            self._pending[run.partition] = before.followed_by(run)
+        return len(records)
+
+    def _settle(self, partitions: Sequence[LogPartition]) -> int:
+        """Roll up and commit what of them is written. Takes no records, so it returns 0."""
+        batch = Batch([self._pending[partition] for partition in partitions])
+        if not batch.runs:
+            return 0
+        begun = time.monotonic()
+        try:
+            with span("sink.settle", partitions=len(batch.runs), records=batch.records):
+                for step in self._settling:
+                    step(batch, self._ends)
+        finally:
+            self._pace.cost(time.monotonic() - begun)
+        for run in batch.runs:
+            del self._pending[run.partition]
+            self._trouble.pop(run.partition, None)
+            self._tell(run)
+        return 0
+
+    def _runs(self, partitions: Sequence[LogPartition]) -> list[Run]:
+        """A fair share of a batch for each; what those with little to say leave over is for the others."""
+        left, runs = BATCH_RECORDS, []
+        by_need = sorted(partitions, key=_waiting)
+        for place, partition in enumerate(by_need):
+            before = self._pending.get(partition)
+            since = before.since if before else partition.committed()
+            found = partition.read(before.end if before else since.offset, max(1, left // (len(by_need) - place)))
+            if found.records:
+                runs.append(Run(partition, found.records, found.end, since))
+                left -= len(found.records)
+        return runs
+
+    def _tell(self, run: Run) -> None:
+        STORED.inc(run.stored)
+        for reason, count in run.drops.items():
+            DROPPED.labels(reason).inc(count)
+        BEHIND.labels(run.partition.number).set(run.partition.waiting())
+        self._shown.add(run.partition.number)
 
     def _show_only(self, numbers: set[int]) -> None:
         """A partition that went to another sink is that one's to report."""
         for number in self._shown - numbers:
             BEHIND.remove(number)
         self._shown &= numbers
-
-
-class _Trouble:
-    """How long to rest: longer each time, up to a bound."""
-
-    def __init__(self) -> None:
-        self._pause_s = BACKOFF_S
-        self._until = 0.0
-
-    def next_pause(self) -> float:
-        pause_s, self._pause_s = self._pause_s, min(self._pause_s * 2, MAX_BACKOFF_S)
-        self._until = time.monotonic() + pause_s
-        return pause_s
-
-    def rests(self) -> bool:
-        return time.monotonic() < self._until
-
-
-def _runs(partitions: Sequence[LogPartition]) -> list[Run]:
-    """A fair share of a batch for each; what those with little to say leave over is for the others."""
-    left, runs = BATCH_RECORDS, []
-    by_need = sorted(partitions, key=_waiting)
-    for place, partition in enumerate(by_need):
-        found = partition.read(partition.committed().offset, max(1, left // (len(by_need) - place)))
-        if found.records:
-            runs.append(Run(partition, found.records, found.end))
-            left -= len(found.records)
-    return runs
 
 
 def _waiting(partition: LogPartition) -> int:

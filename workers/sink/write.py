@@ -5,6 +5,7 @@ from typing import Any
 from api.events.reasons import RULES_VERSION, Drop
 from api.events.records import columns
 from workers.sink.batch import Batch, Ends, Judged, Placed
+from workers.sink.facts import fact_columns
 
 _SHARED = ["publisher_id", "event_id", "type", "at_ms", "received_at_ms", "site_id", "media_id", "media_kind", "tag_id"]
 _SHARED += ["product_id", "brand_id", "campaign_id", "creative_id", "arm", "currency", "core", "full"]
@@ -16,6 +17,7 @@ def write(batch: Batch, ends: Ends) -> None:
     ends.store.insert("event_conflicts", conflict_columns(batch.conflicts))
     ends.store.insert("dead_letters", _dead_columns(batch))
     ends.store.insert("usage", _usage_columns(batch))
+    ends.store.insert("facts", fact_columns(batch.judged))  # first: an event that is there has its fact
     ends.store.insert("events", event_columns(batch.judged))
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from api.accounts.auth import Principal
 from api.accounts.scopes import TenantKind
+from api.billing.buckets import OwnBuckets
 from api.billing.limits import Allowance, QuotaExceeded, UsageGate
 from api.billing.models import EntryKind
 from api.billing.prices import PLANS, Terms
@@ -27,7 +28,8 @@ class House:
         self.elapsed = 0.0
         self.alerts: list[str] = []
         self.loads = 0
-        self.gate = UsageGate(self.load, clock, alert=self.alerts.append, monotonic=lambda: self.elapsed)
+        buckets = OwnBuckets(lambda: self.elapsed)
+        self.gate = UsageGate(self.load, clock, alert=self.alerts.append, buckets=buckets)
 
     def load(self, tenant_id: str) -> Allowance:
         self.loads += 1

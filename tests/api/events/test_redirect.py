@@ -102,3 +102,14 @@ def test_an_id_that_is_none_is_replaced(page: ShopPage) -> None:
     assert page.follow(page.token(), "x").status_code == 302
     page.drain()
     assert page.counts() == (0, 0, 1)
+
+
+def test_ids_made_here_sort_as_the_clicks_came(page: ShopPage) -> None:
+    """The store finds what is new beside what is newest, so an id must not lie anywhere in the past."""
+    for _ in range(30):
+        page.follow(page.token())
+    page.drain()
+    rows = page.ports.event_store.select("SELECT event_id FROM events ORDER BY log_offset")
+    ids = [row["event_id"] for row in rows]
+    assert len(ids) == 30
+    assert ids == sorted(ids)

@@ -139,7 +139,7 @@ class Page:
     tenant_id: str
     site: dict[str, str]
 
-    def body(self, event_id: str) -> bytes:
+    def token(self, product_id: str = "prd_1") -> str:
         now = SystemClock().now()
         claims = TagClaims(
             nonce=secrets.token_hex(8),
@@ -147,12 +147,15 @@ class Page:
             site_id=self.site["id"],
             media_id="med_1",
             tag_id="tag_1",
-            product_id="prd_1",
+            product_id=product_id,
             brand_id="tnt_brand",
             issued_at_ms=int(now.timestamp() * 1000),
         )
-        token = TokenSealer(parse_token_keys(self.house.env["SHOPLIGHT_SECRETS_TOKEN_KEYS"])).seal(claims)
-        event = {"id": event_id, "type": "impression", "token": token, "at": rfc3339(now), "seq": 1}
+        return TokenSealer(parse_token_keys(self.house.env["SHOPLIGHT_SECRETS_TOKEN_KEYS"])).seal(claims)
+
+    def body(self, event_id: str) -> bytes:
+        at = rfc3339(SystemClock().now())
+        event = {"id": event_id, "type": "impression", "token": self.token(), "at": at, "seq": 1}
         return json.dumps({"key": self.site["key"], "events": [event]}).encode()
 
     @property
@@ -223,6 +226,31 @@ def test_one_trace_from_the_request_through_the_task_and_an_events_linked_to_its
 
     (line,) = [line for line in house.lines("serve") if line.get("request_id") == "edge-import-1" and "route" in line]
     assert (line["trace_id"], line["status"]) == (imported, 202)
+
+
+def test_what_the_worker_changes_shows_in_serve_within_seconds(house: House, page: Page) -> None:
+    """A link that has no address of its own asks the catalog, which `serve` remembers."""
+    _, brand = house.account("brand")
+    with house.http() as http:
+        catalog = http.post("/v1/catalogs", json={"name": "Lamps"}, headers=brand).raise_for_status().json()["id"]
+
+        def imported(feed: str) -> None:
+            files = {"file": ("f.csv", feed)}
+            started = http.post(f"/v1/catalogs/{catalog}/imports", files=files, headers=brand).raise_for_status()
+            at = f"/v1/imports/{started.json()['id']}"
+            until(lambda: http.get(at, headers=brand).json()["state"] == "done", "the import is done")
+
+        def leads_to() -> str | None:
+            return http.get(f"/c/{token}").headers.get("location")
+
+        imported(FEED)
+        (product,) = http.get("/v1/products", params={"catalog_id": catalog}, headers=brand).json()["items"]
+        token = page.token(product["id"])
+        assert leads_to() == "https://brand.example/1"
+        imported(FEED.replace("brand.example/1", "brand.example/2"))
+        until(lambda: leads_to() == "https://brand.example/2", "the new address", 5)
+        imported(FEED.replace("sku-1", "sku-2"))
+        until(lambda: leads_to() is None, "the product is gone", 5)
 
 
 def test_a_second_process_on_the_same_folder_is_told_what_to_set(house: House) -> None:
