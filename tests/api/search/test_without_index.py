@@ -22,7 +22,7 @@ from tests.api.search.away import TIMEOUT_S, BlackHole, closed_port, index_at
 from tests.api.search.conftest import Shop, drawing
 from workers import search as search_tasks
 
-# three callers of whom each waits by itself: connecting, and one call. When one waits for all, a busy machine has time left
+# three callers of whom each waits by itself: connecting, and one call. If one waits for all, a busy machine has time
 PATIENCE_S = 3 * (2.0 + TIMEOUT_S)
 
 
