@@ -2,8 +2,8 @@
 -- Sort key: the one look-up that every batch makes over all of a publisher's history is "is this id known?", so
 -- identity leads. Ids of our own making begin with their time (UUIDv7, ULID), so those of a batch lie together and the
 -- look-up reads the end of each part alone: on 18.16, for 20,000 new ids, 0.32 M rows of 5 M; all 5 M where ids are
--- random. Everything else reads by time, which partitions by day serve: a roll-up of one quarter of an hour or the
--- events of one view (24 h at most) touch one to three days.
+-- random. Everything else reads by time, which partitions by day serve: a roll-up of one quarter of an hour touches one
+-- day. What the rules look up of a view has a table of its own, see 0002.
 CREATE TABLE events
 (
     publisher_id LowCardinality(String),
