@@ -213,7 +213,7 @@ async def _on_disk(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, OSError)  # noqa: S101 - registered for this type alone
     if error.errno not in NO_ROOM:
         return await _on_crash(request, error)
-    log.error("%s %s: the disk refused: %s", request.method, request.url.path, error)
+    log.error("%s %s: the disk refused: %s", request.method, shown_path(request.url.path), error)
     return problem(Unavailable("There is no room for this on our side; try again later.", retry_after_s=30))
 
 

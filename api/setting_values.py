@@ -1,5 +1,6 @@
 """Kinds of settings that have a form: addresses and lists of them. What is wrong is told with what to write instead."""
 
+import ipaddress
 import re
 from collections.abc import Callable
 from typing import Annotated
@@ -15,6 +16,7 @@ MILVUS = "http://host:19530"
 BUCKET = "shoplight"
 BASE_URL = "https://shop.example.com"
 OTLP = "http://host:4318"
+PROXIES = "127.0.0.1,10.0.0.0/8"
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
@@ -71,6 +73,15 @@ def _host_ports(value: str) -> None:
             raise ValueError(f"holds {entry[:80]!r}, which is no host:port: write {KAFKA}")
 
 
+def _proxies(value: str) -> None:
+    """Never `*`: whoever is trusted says who the caller is."""
+    for entry in filter(None, (part.strip() for part in value.split(","))):
+        try:
+            ipaddress.ip_network(entry)
+        except ValueError as error:
+            raise ValueError(f"holds {entry[:80]!r}, which is no address or network: write {PROXIES}") from error
+
+
 def _origin(value: str) -> None:
     _address(value, ("http", "https"), BASE_URL)
     parts = urlsplit(value)
@@ -95,4 +106,5 @@ OtlpUrl = Annotated[str, _http(OTLP)]
 ServiceUrl = Annotated[str, _http("https://host")]
 Origin = Annotated[str, _of(_origin)]
 HostPorts = Annotated[str, _of(_host_ports)]
+Proxies = Annotated[str, _of(_proxies)]
 Bucket = Annotated[str, _of(_bucket)]

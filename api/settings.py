@@ -19,6 +19,7 @@ from api.setting_values import (
     MilvusUrl,
     Origin,
     OtlpUrl,
+    Proxies,
     ServiceUrl,
 )
 
@@ -38,6 +39,8 @@ class HttpSettings(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     base_url: Origin = ""
+    # who may say in X-Forwarded-For for whom it calls: address,network; nobody else is believed
+    trusted_proxies: Proxies = "127.0.0.1"
     reuse_port: bool = False  # several processes on one port of one machine; the kernel shares connections out
     # on SIGTERM /readyz says 503 for so long before connections are refused: give a load balancer time to see it
     drain_s: float = Field(default=2.0, ge=0, le=120)

@@ -34,7 +34,9 @@ done
 (run beat 0 beat) 2>>"$home/beat.log" >&2 & started+=($!)
 until "$bin/python" -c "import sys, urllib.request as u; sys.exit(u.urlopen('$SHOPLIGHT_HTTP_BASE_URL/readyz').status != 200)" 2>/dev/null; do
     sleep 0.5
-    kill -0 "${started[@]}" || { echo "A process ended; see $home/*.log" >&2; exit 1; }
+    for one in "${started[@]}"; do
+        kill -0 "$one" || { echo "A process ended; see $home/*.log" >&2; exit 1; }
+    done
 done
 (run command 0 seed)
 echo "Two of each process run; their logs are in $home. Ctrl-C ends them, make services-stop the servers." >&2

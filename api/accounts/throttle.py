@@ -1,7 +1,8 @@
-"""Slows guessing of passwords: a few tries an address and a caller, then a wait. Counted in rows that all processes
+"""Slows guessing of passwords: a few tries an address, more a caller, then a wait. Counted in rows that all processes
 share; signing in costs a slow hash anyway."""
 
 import hashlib
+import ipaddress
 from datetime import datetime, timedelta
 
 from api.accounts.throttle_repository import SignInTriesAcrossTenants
@@ -10,6 +11,7 @@ from api.kit.clock import Clock, SystemClock
 from api.kit.db import Database
 
 TRIES, WINDOW = 10, timedelta(minutes=15)
+CALLER_TRIES = 10 * TRIES  # a whole office may share one address
 
 
 class SignInThrottle:
@@ -26,7 +28,9 @@ class SignInThrottle:
         with self._database.write() as session:
             tries = SignInTriesAcrossTenants(session)
             tries.forget_older(now - WINDOW)
-            waits = [self._wait(tries.count(name, now, now - WINDOW), now) for name in _names(address, caller)]
+            waits = [
+                self._wait(tries.count(name, now, now - WINDOW), now, bound) for name, bound in _bounds(address, caller)
+            ]
         if (wait := max(waits)) > 0:
             raise TooManyRequests(
                 f"Too many wrong passwords; try again in {-(-wait // 60)} minutes.",
@@ -40,16 +44,26 @@ class SignInThrottle:
         with self._database.write() as session:
             tries = SignInTriesAcrossTenants(session)
             tries.forget(_name("address", address))
-            tries.take_back(_name("caller", caller))
+            tries.take_back(_name("caller", _network(caller)))
 
-    def _wait(self, counted: tuple[datetime, int], now: datetime) -> int:
+    def _wait(self, counted: tuple[datetime, int], now: datetime, bound: int) -> int:
         since, count = counted
-        return int((since + WINDOW - now).total_seconds()) + 1 if count > TRIES else 0
+        return int((since + WINDOW - now).total_seconds()) + 1 if count > bound else 0
 
 
-def _names(address: str, caller: str) -> list[str]:
-    """In one order for everybody: rows that are locked in turn cannot block each other."""
-    return sorted((_name("address", address), _name("caller", caller)))
+def _bounds(address: str, caller: str) -> list[tuple[str, int]]:
+    """Names and how many tries each has, in one order for everybody: rows that are locked in turn cannot block each
+    other."""
+    return sorted(((_name("address", address), TRIES), (_name("caller", _network(caller)), CALLER_TRIES)))
+
+
+def _network(caller: str) -> str:
+    """An IPv6 caller has a whole /64 to call from, and counts as one."""
+    try:
+        found = ipaddress.IPv6Address(caller.partition("%")[0])
+    except ValueError:
+        return caller
+    return str(found.ipv4_mapped or ipaddress.IPv6Network((int(found), 64), strict=False))
 
 
 def _name(kind: str, value: str) -> str:

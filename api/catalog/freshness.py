@@ -17,7 +17,7 @@ from api.kit.db import Database
 log = logging.getLogger(__name__)
 EVERY_S = 1.5
 # a change has the time at which its transaction began, by the clock of its machine, and shows when it is committed
-OVERLAP = timedelta(seconds=10)
+OVERLAP = timedelta(seconds=45)  # a statement and its waits take 30 at most
 # what is held is never older than this, so nothing before it needs to be looked for, however long nobody could look
 FORGOTTEN = timedelta(seconds=PRODUCT_EXPIRE_S)
 # while more change at a time, the newest go first; what is missed shows when its entry expires

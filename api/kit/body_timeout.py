@@ -39,7 +39,7 @@ class _Guarded:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._left_s = seconds
+        self._most_s = self._left_s = seconds
         self._whole = False
         self._answered = False
         self._refused = False
@@ -56,7 +56,9 @@ class _Guarded:
         except TimeoutError:
             await self._refuse()
             return {"type": "http.disconnect"}
-        self._left_s += len(message.get("body", b"")) / BYTES_A_SECOND - (time.perf_counter() - started)
+        earned_s = len(message.get("body", b"")) / BYTES_A_SECOND - (time.perf_counter() - started)
+        # not to be saved up: who has sent much at once may not stand still for long afterwards
+        self._left_s = min(self._most_s, self._left_s + earned_s)
         self._whole = not message.get("more_body", False)
         return message
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from sqlalchemy import DateTime, Engine, event
+from sqlalchemy import DateTime, Engine, NullPool, event
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -69,8 +69,20 @@ def _sqlite_engine(url: str) -> Engine:
 
 def _postgresql_engine(url: str, pool_size: int) -> Engine:
     """At most `pool_size` connections, tried before use; waiting for one, for a row or for the server has an end."""
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=_POOL_WAIT_S,
+        pool_pre_ping=True,
+        pool_recycle=_RECYCLE_S,
+        connect_args=_connect_args(),
+    )
+
+
+def _connect_args() -> dict[str, Any]:
     settings = " ".join(f"-c {name}={value}" for name, value in _TIMEOUTS_MS.items())
-    connect_args = {
+    return {
         "connect_timeout": 5,
         "application_name": f"shoplight {socket.gethostname()} {os.getpid()}"[:_MAX_NAME],
         "options": f"{settings} -c timezone=UTC -c client_encoding=UTF8",
@@ -80,15 +92,6 @@ def _postgresql_engine(url: str, pool_size: int) -> Engine:
         "keepalives_count": 3,
         "tcp_user_timeout": 30_000,
     }
-    return create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=_POOL_WAIT_S,
-        pool_pre_ping=True,
-        pool_recycle=_RECYCLE_S,
-        connect_args=connect_args,
-    )
 
 
 class Database:
@@ -98,6 +101,9 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite:")
         self.engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url, pool_size)
+        self.asking = (
+            self.engine if self.is_sqlite else create_engine(url, poolclass=NullPool, connect_args=_connect_args())
+        )
         # PostgreSQL takes a new look for each statement unless told otherwise; SQLite's readers see one moment
         of_one_moment: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._reading = self.engine if self.is_sqlite else self.engine.execution_options(**of_one_moment)
@@ -145,13 +151,14 @@ class Database:
 
     def check(self) -> None:
         """Raises when the store does not answer."""
-        with self.engine.connect() as connection:
+        with self.asking.connect() as connection:
             connection.exec_driver_sql("SELECT 1")
 
     def close(self) -> None:
         """Let go of every connection; those in use at once when they are given back."""
         self._closed = True
         self.engine.dispose()
+        self.asking.dispose()
 
     def _checked_in(self, _: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
         """A cache's refresh may outlive the house: nobody else would close what it used."""

@@ -7,7 +7,7 @@ from api.moving.marks_repository import Mark, MarksAcrossTenants
 
 def marks_of(database: Database) -> dict[Mark, str]:
     """The marks and what they name. Raises OperationalError when the store is away."""
-    with database.engine.connect() as connection:
+    with database.asking.connect() as connection:
         return MarksAcrossTenants(connection).all()
 
 

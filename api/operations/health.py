@@ -14,6 +14,7 @@ from api.events.store import EventStore
 from api.kit.migrations import schema_problem
 from api.kit.queue import CeleryQueue
 from api.kit.readiness import Check, Readiness
+from api.moving.service import moving_problem
 
 if TYPE_CHECKING:
     from api.ports import Ports  # it opens everything, this package's own needs included
@@ -37,7 +38,11 @@ def readiness_of(ports: "Ports", needed: Collection[str] = NEEDED, **more: Check
 def checks_of(ports: "Ports") -> dict[str, Check]:
     """What is tried; each raises when its part cannot serve."""
     checks: dict[str, Check] = {
-        "database": _all_of(ports.database.check, once(lambda: _refuse(schema_problem(ports.database)))),
+        "database": _all_of(
+            ports.database.check,
+            once(lambda: _refuse(schema_problem(ports.database))),
+            lambda: _refuse(moving_problem(ports.database)),  # a house may be moved away beneath a process that runs
+        ),
         "event_log": ports.event_log.check,
         "event_store": store_checks(ports.event_store),
         "index": ports.index.check,

@@ -13,9 +13,9 @@ WITHIN_S = 25.0  # orchestrators kill after 30
 class Ending:
     """One a process, made in its main thread. `asked` is set by the first signal."""
 
-    def __init__(self, within_s: float = WITHIN_S) -> None:
+    def __init__(self, drain_s: float = 0) -> None:
         self.asked = threading.Event()
-        self._within_s = within_s
+        self._within_s = drain_s + WITHIN_S
         self._then: list[Callable[[], None]] = []
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, lambda *_: self._on_signal())

@@ -110,6 +110,9 @@ class Seeder:
             found = desk.by_email(email)
             if found:
                 user, tenant = found
+                if tenant.kind is not kind or not tenant.unlimited:
+                    # somebody signed up with this address: what is theirs must not become the demo's
+                    raise SeedingFailed(f"{email} is an account that the demo did not make")
                 desk.set_password(user.id, password)
             else:
                 tenant, user = desk.sign_up(kind, name, email, password)

@@ -16,7 +16,7 @@ ROLE = Role.serve
 def serve() -> None:
     """Answer the API and the pages on http.host and http.port."""
     settings = begin(ROLE)
-    ending = Ending()
+    ending = Ending(settings.http.drain_s)
     listener = bound(settings, ROLE)
     with opened(settings, ROLE) as ports:
         ports.eyes.load()  # before anybody is sent here

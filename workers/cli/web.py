@@ -61,6 +61,8 @@ class PoliteServer(uvicorn.Server):
             timeout_graceful_shutdown=FINISH_WITHIN_S,
             limit_concurrency=http.max_connections,
             server_header=False,
+            proxy_headers=True,  # else everybody would have the proxy's address, and one sign-in throttle
+            forwarded_allow_ips=http.trusted_proxies,
             h11_max_incomplete_event_size=32 * 1024,
         )
         super().__init__(config)

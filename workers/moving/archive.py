@@ -29,6 +29,18 @@ from workers.moving.problems import ArchiveUnusable
 RELEASE = "0.1.0"
 READ_BYTES = 1024**2
 SUFFIX = ".arrow"
+WHOLE_BYTES = 16 * 1024**2  # of a member that is read at once
+# RuntimeError: it is encrypted, or nested too deep; NotImplementedError: a way of packing that zipfile does not know
+UNREADABLE = (
+    zipfile.BadZipFile,
+    pa.ArrowException,
+    EOFError,
+    OSError,
+    zlib.error,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+)
 
 
 class ArchiveWriter:
@@ -169,9 +181,12 @@ class ArchiveReader:
         keepsakes: dict[str, str] = {}
         if self.manifest.holds_secrets:
             with self._reading(SECRETS):
-                kept = json.loads(self._zip.read(SECRETS))
+                kept = json.loads(self._whole(SECRETS))
+            held = kept.get("keepsakes", {}) if isinstance(kept, dict) else None
+            if not isinstance(held, dict):
+                raise ArchiveUnusable(f"{self.path}: {SECRETS} is not what it should be")
             keys = checked_keys(kept.get("keys"))
-            keepsakes = {str(name): str(text) for name, text in kept.get("keepsakes", {}).items()}
+            keepsakes = {str(name): str(text) for name, text in held.items()}
         return self.manifest.origin(keys, keepsakes)
 
     def parts(self) -> Iterator[Part]:
@@ -194,11 +209,14 @@ class ArchiveReader:
             raise ArchiveUnusable(f"{self.path}: {part.name} holds {items} of {part.items}")
 
     def _read_manifest(self) -> tuple[Manifest, str]:
-        names = [info.filename for info in self._zip.infolist()]
+        members = self._zip.infolist()
+        names = [info.filename for info in members]
         if MEMBER not in names or self._zip.getinfo(MEMBER).file_size > MAX_BYTES:
             raise ArchiveUnusable(f"{self.path} has no {MEMBER}: it was cut, or is no archive of a house")
-        with self._reading(MEMBER):
-            text = self._zip.read(MEMBER)
+        for info in members:
+            if info.compress_type != zipfile.ZIP_STORED:  # no archive has one; it may unpack to far more than lies there
+                raise ArchiveUnusable(f"{self.path}: {info.filename[:200]!r} is compressed, it was altered")
+        text = self._whole(MEMBER)
         found = manifests.parse(text)
         told_of = [*(part.name for part in found.parts), MEMBER]
         if sorted(names) != sorted(told_of):
@@ -206,9 +224,19 @@ class ArchiveReader:
             raise ArchiveUnusable(f"{self.path} does not hold what its manifest says: {', '.join(sorted(odd))[:200]!r}")
         return found, hashlib.sha256(text).hexdigest()
 
+    def _whole(self, name: str) -> bytes:
+        """A small member. What the directory says of its size may be false."""
+        with self._reading(name):
+            fits = self._zip.getinfo(name).file_size <= WHOLE_BYTES
+            with self._zip.open(name) as member:
+                data = member.read(WHOLE_BYTES + 1) if fits else b""
+        if not fits or len(data) > WHOLE_BYTES:
+            raise ArchiveUnusable(f"{self.path}: {name} has more than {WHOLE_BYTES} bytes, it was altered")
+        return data
+
     @contextmanager
     def _reading(self, name: str) -> Iterator[None]:
         try:
             yield
-        except (zipfile.BadZipFile, pa.ArrowException, EOFError, OSError, zlib.error, json.JSONDecodeError) as error:
+        except UNREADABLE as error:
             raise ArchiveUnusable(f"{self.path}: {name} cannot be read, it was cut or altered ({error})") from error

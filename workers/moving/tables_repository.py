@@ -27,6 +27,7 @@ from sqlalchemy import (
     table,
 )
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import SQLModel
@@ -34,6 +35,7 @@ from sqlmodel import SQLModel
 from api.kit import tables as _tables  # noqa: F401 - fills the metadata
 from api.kit.db import UtcDateTime
 from workers.moving.parts import ROWS, Part
+from workers.moving.problems import ArchiveUnusable
 
 ROWS_A_BATCH = 1000
 _KIND = b"shoplight.kind"
@@ -105,11 +107,14 @@ class TablesAcrossTenants:
             yield Part(f"{ROWS}/{each.name}", _schema(each), self._read(each), self._count(each.name))
 
     def add(self, name: str, batch: "pa.RecordBatch") -> None:
-        """Insert rows as they lay in another store."""
-        kinds = {field.name: field.metadata[_KIND].decode() for field in batch.schema}
-        rows = batch.to_pylist()
-        if rows:
-            self._connection.execute(insert(table(name, *map(column, kinds))).values(self._values(kinds)), rows)
+        """Insert rows as they lay in another store. Raises ArchiveUnusable where they are of no table here."""
+        kinds = _checked(name, batch.schema)
+        try:
+            rows = batch.to_pylist()
+            if rows:
+                self._connection.execute(insert(table(name, *map(column, kinds))).values(self._values(kinds)), rows)
+        except (IntegrityError, DataError, ValueError, OverflowError) as error:  # which value it is must not be told
+            raise ArchiveUnusable(f"{ROWS}/{name}: a row is not what the table takes") from error
 
     def count_on(self, name: str, schema: "pa.Schema") -> None:
         """Let numbers that the database hands out go on after those that came in with their rows."""
@@ -159,6 +164,20 @@ def _schema(source: Table) -> "pa.Schema":
         type_ = pa.string() if kind.startswith("enum:") else _ARROW[kind]
         fields.append(pa.field(each.name, type_, metadata={_KIND: kind}))
     return pa.schema(fields)
+
+
+def _checked(name: str, schema: "pa.Schema") -> dict[str, str]:
+    """The kinds of the columns that come. An archive is somebody else's word: only what this house would have written
+    itself gets into a statement."""
+    if name not in SQLModel.metadata.tables:
+        raise ArchiveUnusable(f"{ROWS}/{name}: there is no such table")
+    known = {field.name: field for field in _schema(SQLModel.metadata.tables[name])}
+    for field in schema:
+        if field.name not in known or not field.equals(known[field.name], check_metadata=True):
+            raise ArchiveUnusable(f"{ROWS}/{name}: {field.name[:80]!r} is no column of it, or of another kind")
+    if sorted(schema.names) != sorted(known):
+        raise ArchiveUnusable(f"{ROWS}/{name}: columns are missing or there twice")
+    return {field.name: field.metadata[_KIND].decode() for field in schema}
 
 
 def _read_as(found: Column[Any]) -> ColumnElement[Any]:

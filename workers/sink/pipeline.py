@@ -131,7 +131,7 @@ class Sink:
         self._trouble = {one: trouble for one, trouble in self._trouble.items() if one in assigned}
         self._pending = {one: run for one, run in self._pending.items() if one in assigned}
         self._pending = {one: run for one, run in self._pending.items() if one.committed() is run.since}
-        self._show_only({partition.number for partition in assigned})
+        self._show(assigned)
         return assigned
 
     def _together(self, work: Callable[[Sequence[LogPartition]], int], partitions: Sequence[LogPartition]) -> int:
@@ -202,14 +202,15 @@ class Sink:
         STORED.inc(run.stored)
         for reason, count in run.drops.items():
             DROPPED.labels(reason).inc(count)
-        BEHIND.labels(run.partition.number).set(run.partition.waiting())
-        self._shown.add(run.partition.number)
 
-    def _show_only(self, numbers: set[int]) -> None:
-        """A partition that went to another sink is that one's to report."""
+    def _show(self, assigned: Sequence[LogPartition]) -> None:
+        """How far behind we are, also while nothing can be stored. A partition that went is another's to report."""
+        for partition in assigned:
+            BEHIND.labels(partition.number).set(partition.waiting())
+        numbers = {partition.number for partition in assigned}
         for number in self._shown - numbers:
             BEHIND.remove(number)
-        self._shown &= numbers
+        self._shown = numbers
 
 
 def _waiting(partition: LogPartition) -> int:
