@@ -70,6 +70,8 @@ def test_servers_of_one_process_are_none_for_several() -> None:
         ("SHOPLIGHT_HTTP_PORT", "80000", ": '80000' is not right: write a whole number from 0 to 65535"),
         ("SHOPLIGHT_HTTP_PORT", "http", "a whole number from 0 to 65535"),
         ("SHOPLIGHT_HTTP_REUSE_PORT", "perhaps", "write true or false"),
+        ("SHOPLIGHT_HTTP_TRUSTED_PROXIES", "10.0.0.1,*", "holds '*', which is no address or network"),
+        ("SHOPLIGHT_HTTP_TRUSTED_PROXIES", "10.0.0.1/8", "write 127.0.0.1,10.0.0.0/8"),
         ("SHOPLIGHT_TELEMETRY_LOG_FORMAT", "xml", "write one of text, json"),
         ("SHOPLIGHT_TELEMETRY_TRACE_RATIO", "2", "write a number from 0 to 1"),
         ("SHOPLIGHT_FETCH_TIMEOUT_S", "soon", "write a number"),

@@ -30,17 +30,8 @@ RELEASE = "0.1.0"
 READ_BYTES = 1024**2
 SUFFIX = ".arrow"
 WHOLE_BYTES = 16 * 1024**2  # of a member that is read at once
-# RuntimeError: it is encrypted, or nested too deep; NotImplementedError: a way of packing that zipfile does not know
-UNREADABLE = (
-    zipfile.BadZipFile,
-    pa.ArrowException,
-    EOFError,
-    OSError,
-    zlib.error,
-    ValueError,
-    RuntimeError,
-    NotImplementedError,
-)
+# RuntimeError: it is encrypted, nested too deep, or packed in a way that zipfile does not know
+UNREADABLE = (zipfile.BadZipFile, pa.ArrowException, EOFError, OSError, zlib.error, ValueError, RuntimeError)
 
 
 class ArchiveWriter:
@@ -150,7 +141,7 @@ class ArchiveReader:
             self._zip = zipfile.ZipFile(self.path)
         except FileNotFoundError as error:
             raise ArchiveUnusable(f"there is no archive {self.path}") from error
-        except (OSError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             raise ArchiveUnusable(f"{self.path}: the end of the archive is missing, it was cut ({error})") from error
         try:
             self.manifest, self.identity = self._read_manifest()

@@ -9,7 +9,7 @@ import pytest
 from sqlmodel import func, select
 
 from api.accounts.models import SignInTries
-from api.accounts.throttle import TRIES, WINDOW, SignInThrottle
+from api.accounts.throttle import CALLER_TRIES, TRIES, WINDOW, SignInThrottle
 from api.errors import TooManyRequests
 from api.kit.clock import FixedClock
 from api.kit.db import Database
@@ -54,8 +54,24 @@ def test_tries_at_one_address_are_counted_over_all_processes(throttles: list[Sig
 
 
 def test_tries_of_one_caller_are_counted_whoever_it_tries_to_be(throttles: list[SignInThrottle]) -> None:
-    let_in = [admitted(throttles[n % 2], f"user{n}@example.com", "203.0.113.9") for n in range(TRIES + 3)]
-    assert let_in == [True] * TRIES + [False] * 3
+    let_in = [admitted(throttles[n % 2], f"user{n}@example.com", "203.0.113.9") for n in range(CALLER_TRIES + 3)]
+    assert let_in == [True] * CALLER_TRIES + [False] * 3
+
+
+def test_ten_wrong_passwords_lock_nobody_else_out_behind_the_same_address(throttles: list[SignInThrottle]) -> None:
+    assert [admitted(throttles[0], "ada@example.com", "203.0.113.9") for _ in range(TRIES + 1)][-1] is False
+    assert admitted(throttles[1], "bob@example.com", "203.0.113.9")
+
+
+def test_an_ipv6_network_is_one_caller(throttles: list[SignInThrottle]) -> None:
+    for n in range(CALLER_TRIES):
+        assert admitted(throttles[n % 2], f"user{n}@example.com", f"2001:db8::{n:x}")
+    assert not admitted(throttles[0], "ada@example.com", "2001:0DB8:0:0:ffff::9%eth0")
+    assert admitted(throttles[0], "bob@example.com", "2001:db8:0:1::1")
+    assert admitted(throttles[0], "eve@example.com", "::ffff:203.0.113.9"), "an IPv4 address is no network"
+    throttles[1].succeeded("user0@example.com", "2001:db8::aaaa")
+    throttles[1].succeeded("user1@example.com", "2001:db8::bbbb")
+    assert admitted(throttles[0], "joe@example.com", "2001:db8::1")
 
 
 def test_many_at_once_get_no_more_tries_than_one_after_another(throttles: list[SignInThrottle]) -> None:
@@ -88,8 +104,8 @@ def test_the_wait_is_told_and_ends(throttles: list[SignInThrottle], clock: Fixed
 
 def test_signing_in_forgets_the_address_but_gives_a_caller_no_tries_at_others(throttles: list[SignInThrottle]) -> None:
     """Somebody with an account of his own must not get ten new guesses by signing in to it."""
-    for _ in range(TRIES - 1):
-        throttles[0].admit("ada@example.com", "caller")
+    for n in range(CALLER_TRIES - 1):
+        throttles[0].admit("ada@example.com" if n < TRIES - 1 else f"user{n}@example.com", "caller")
     throttles[0].admit("mallory@example.com", "caller")
     throttles[1].succeeded("mallory@example.com", "caller")
     assert admitted(throttles[0], "eve@example.com", "caller")

@@ -88,3 +88,11 @@ def test_a_whole_body_may_wait_for_its_answer(address: tuple[str, int]) -> None:
         time.sleep(0.9)
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert line.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_sending_much_at_once_buys_no_time_to_stand_still(address: tuple[str, int]) -> None:
+    began = time.monotonic()
+    with started(address, "/v1/events", 400_000) as line:
+        line.sendall(b" " * 399_000)  # earns 97 s at the slowest pace that is let pass
+        assert answer_of(line).startswith(b"HTTP/1.1 408 ")
+    assert time.monotonic() - began < 6

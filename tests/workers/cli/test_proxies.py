@@ -1,0 +1,54 @@
+"""Behind a proxy callers keep their own addresses, and nobody else can claim one."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+
+from api.kit.readiness import Readiness
+from api.settings import HttpSettings
+from workers.cli.web import PoliteServer, listening_socket
+
+
+@contextmanager
+def served(trusted_proxies: str) -> Iterator[str]:
+    app = FastAPI()
+
+    @app.get("/")
+    def caller(request: Request) -> str:
+        return request.client.host if request.client else ""
+
+    server = PoliteServer(app, HttpSettings(trusted_proxies=trusted_proxies), Readiness([]))
+    with listening_socket("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            deadline = time.monotonic() + 10
+            while not server.started and time.monotonic() < deadline:
+                time.sleep(0.01)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "forwarded", "seen"),
+    [
+        ("127.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ("127.0.0.0/8, 10.0.0.0/8", "203.0.113.9, 10.1.2.3", "203.0.113.9"),
+        ("127.0.0.1", "198.51.100.1, 203.0.113.9", "203.0.113.9"),  # the first is what the caller wrote
+        ("10.0.0.0/8", "203.0.113.9", "127.0.0.1"),
+        ("", "203.0.113.9", "127.0.0.1"),
+    ],
+)
+def test_only_a_trusted_proxy_says_for_whom_it_calls(
+    trusted: str, forwarded: str, seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")  # uvicorn's own setting has no say
+    with served(trusted) as url:
+        assert httpx.get(url, headers={"X-Forwarded-For": forwarded}, trust_env=False).json() == seen
