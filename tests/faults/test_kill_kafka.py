@@ -1,7 +1,9 @@
 """kill -9 of what stands around Kafka, and of Kafka: every event that was made durable is counted once."""
 
 import gc
+import itertools
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -192,27 +194,42 @@ def test_a_forwarder_killed_between_acknowledgement_and_commit_doubles_nothing(s
 
 def test_when_a_sink_is_killed_another_takes_its_partitions_over_and_no_record_is_committed_twice(side) -> None:
     log = side.log()
-    for i in range(100):
-        log.append([encode(stamped(f"event-{i}-{k}", publisher_id=f"tnt_{k}")) for k in range(12)])
-    until(lambda: log.unforwarded() == 0)
+    sent, enough = itertools.count(), threading.Event()
+
+    def feed() -> None:
+        # until both are at work: one alone might be through before the other has come
+        while not enough.is_set():
+            number = next(sent)
+            records = [encode(stamped(f"event-{number}-{k}", publisher_id=f"tnt_{k}")) for k in range(12)]
+            log.append(records).result(10)
+            time.sleep(0.05)
+
     command = [sys.executable, "-m", "tests.faults.counting_sink", side.settings.kafka_servers]
     sinks = [
-        subprocess.Popen([*command, side.settings.kafka_topic], cwd=REPO, stdout=subprocess.PIPE) for _ in range(2)
+        subprocess.Popen([*command, side.settings.kafka_topic], cwd=REPO, stdout=subprocess.PIPE, bufsize=0)
+        for _ in range(2)
     ]
+    feeder = threading.Thread(target=feed, daemon=True)
+    feeder.start()
     try:
         for sink in sinks:
             for _ in range(5):
+                assert select.select([sink.stdout], [], [], 60)[0], "both must come to work"
                 assert sink.stdout.readline(), "both are at work"
         sinks[0].kill()
         killed = time.monotonic()
-        until(lambda: _records(log) == 1200, 60)
+        enough.set()
+        feeder.join(10)
+        total = 12 * next(sent)
+        until(lambda: _records(log) == total, 60)
         assert time.monotonic() - killed < 40
     finally:
+        enough.set()
         for sink in sinks:
             sink.kill()
             sink.wait(10)
             sink.stdout.close()
     time.sleep(1.5)
-    assert progress(log).records == 1200
+    assert progress(log).records == total
     # and nothing is left for one that comes now
     assert Sink(Ends(side.reader(), NO_STORE), [parse, commit]).drain() == 0

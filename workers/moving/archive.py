@@ -205,7 +205,7 @@ class ArchiveReader:
         if MEMBER not in names or self._zip.getinfo(MEMBER).file_size > MAX_BYTES:
             raise ArchiveUnusable(f"{self.path} has no {MEMBER}: it was cut, or is no archive of a house")
         for info in members:
-            if info.compress_type != zipfile.ZIP_STORED:  # no archive has one; it may unpack to far more than lies there
+            if info.compress_type != zipfile.ZIP_STORED:  # it may unpack to far more than lies there
                 raise ArchiveUnusable(f"{self.path}: {info.filename[:200]!r} is compressed, it was altered")
         text = self._whole(MEMBER)
         found = manifests.parse(text)

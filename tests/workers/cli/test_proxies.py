@@ -22,7 +22,7 @@ def served(trusted_proxies: str) -> Iterator[str]:
     def caller(request: Request) -> str:
         return request.client.host if request.client else ""
 
-    server = PoliteServer(app, HttpSettings(trusted_proxies=trusted_proxies), Readiness([]))
+    server = PoliteServer(app, HttpSettings(trusted_proxies=trusted_proxies), Readiness({}, needed=()))
     with listening_socket("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

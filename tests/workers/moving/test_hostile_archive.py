@@ -1,16 +1,18 @@
 """An archive is somebody else's word: one made to do harm is refused as one that was altered, in bounded memory."""
 
 import hashlib
-import io
 import json
 import tracemalloc
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pytest
+from sqlalchemy import text
 
 from api.events.progress import Progress
 from api.kit.db import Database
@@ -19,7 +21,7 @@ from workers.moving.archive import WHOLE_BYTES, ArchiveReader
 from workers.moving.manifest import FORMAT, MEMBER, SECRETS, Manifest, Sealed
 from workers.moving.parts import quiet
 from workers.moving.problems import ArchiveUnusable
-from workers.moving.tables_repository import TablesAcrossTenants, tables
+from workers.moving.tables_repository import TablesAcrossTenants
 
 KEYS = {"session_key": "s" * 32, "token_keys": f"k1:{'ab' * 32}"}
 
@@ -27,7 +29,18 @@ KEYS = {"session_key": "s" * 32, "token_keys": f"k1:{'ab' * 32}"}
 def written(path: Path, secrets: bytes, packing: int = zipfile.ZIP_STORED) -> Path:
     """An archive of secrets alone, its checksums right."""
     part = Sealed(SECRETS, 1, len(secrets), hashlib.sha256(secrets).hexdigest())
-    made = Manifest(FORMAT, "2026-11-20T00:00:00+00:00", "0", "x", False, "1", [], Progress(), None, [part])
+    made = Manifest(
+        FORMAT,
+        "2026-11-20T00:00:00+00:00",
+        "0",
+        "x",
+        live=False,
+        revision="1",
+        event_schema=[],
+        progress=Progress(),
+        newest_offset=None,
+        parts=[part],
+    )
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(SECRETS, secrets, packing)
         archive.writestr(MEMBER, msgspec.json.encode(made))
@@ -89,19 +102,63 @@ def test_a_zip_of_another_kind_is_refused(tmp_path: Path, offset: int, value: in
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
+def database(tmp_path: Path) -> Iterator[Database]:
     made = Database(f"sqlite:///{tmp_path / 'shoplight.db'}")
     upgrade(made)
-    return made
+    yield made
+    made.close()
 
 
-def tenants(change: Callable[[list["pa.Field"]], None]) -> "pa.RecordBatch":
-    """No rows of tenants, with columns as an archive might have them."""
-    (name,) = (each.name for each in tables() if each.name == "tenants")
-    empty = Database("sqlite://")
-    with empty.read() as session:
-        fields = list(next(p.schema for p in TablesAcrossTenants(session.connection()).parts() if p.name.endswith(name)))
+def schema_of(database: Database, table: str) -> "pa.Schema":
+    with database.read() as session:
+        parts = TablesAcrossTenants(session.connection()).parts()
+        return next(part.schema for part in parts if part.table == table)
+
+
+def added(database: Database, table: str, fields: list["pa.Field"], rows: list[dict[str, Any]]) -> None:
+    batch = pa.RecordBatch.from_pylist(rows, schema=pa.schema(fields))
+    with database.write() as session:
+        TablesAcrossTenants(session.connection()).add(table, batch)
+
+
+AT = datetime(2026, 11, 20, tzinfo=UTC)
+ROW = {"id": "tnt_1", "kind": "brand", "name": "A", "listing_approved": False, "created_at": AT}
+
+
+def test_rows_of_tenants_are_taken(database: Database) -> None:
+    fields = list(schema_of(database, "tenants"))
+    full = {**ROW, "unlimited": False}
+    added(database, "tenants", fields, [full])
+    with pytest.raises(ArchiveUnusable, match="rows/tenants: a row"):
+        added(database, "tenants", fields, [{**full, "name": "B"}])  # a second one of the same id
+    with database.read() as session:
+        assert session.scalars(text("SELECT name FROM tenants")).all() == ["A"]
+
+
+@pytest.mark.parametrize("table", ["alembic_version", "sqlite_master", "nothing", 'x" (y) --'])
+def test_no_other_table_is_written_to(database: Database, table: str) -> None:
+    with pytest.raises(ArchiveUnusable, match="no such table"):
+        added(database, table, list(schema_of(database, "tenants")), [])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda fields: fields.pop(),
+        lambda fields: fields.append(fields[0]),
+        lambda fields: fields.append(pa.field("more", pa.string(), metadata={b"shoplight.kind": b"text"})),
+        lambda fields: fields.append(fields.pop(0).with_name("other")),
+        lambda fields: fields.append(fields.pop(0).remove_metadata()),
+        lambda fields: fields.append(fields.pop(0).with_metadata({b"shoplight.kind": b"enum:x"})),
+        lambda fields: fields.append(fields.pop(0).with_metadata({b"shoplight.kind": bytes([255])})),
+        lambda fields: fields.append(fields.pop(0).with_type(pa.list_(pa.string()))),
+    ],
+    ids=["missing", "twice", "more", "renamed", "of no kind", "of another kind", "of no text", "of another type"],
+)
+def test_columns_that_are_not_those_of_the_table_are_refused(
+    database: Database, change: Callable[[list["pa.Field"]], object]
+) -> None:
+    fields = list(schema_of(database, "tenants"))
     change(fields)
-    return pa.RecordBatch.from_pylist([], schema=pa.schema(fields))
-
-
+    with pytest.raises(ArchiveUnusable, match="column"):
+        added(database, "tenants", fields, [])
