@@ -72,6 +72,7 @@ def test_each_role_starts_with_what_the_file_gives(role: str) -> None:
     def filled(found: re.Match[str]) -> str:
         given = {"SHOPLIGHT_HTTP_BASE_URL": "https://shop.example.com", "SHOPLIGHT_STRIPE_API_KEY": "sk_live_x"}
         given |= {"SHOPLIGHT_SECRETS_TOKEN_KEYS": f"k1:{secrets.token_hex(32)}"}
+        given |= {"SHOPLIGHT_HTTP_TRUSTED_PROXIES": "172.16.0.0/12"}
         return given.get(found[1]) or secrets.token_hex(24)
 
     given = CONTAINERS[role]["environment"]
