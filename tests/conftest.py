@@ -44,6 +44,7 @@ class RecordingQueue:
         self.sent.append((name, kwargs))
 
 
+@pytest.hookimpl(tryfirst=True)  # before the workers look for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `-n 2` a file stays on one worker, and all files that look at the same running house on the same one. What
     takes longest goes first, so that no worker ends long after the other."""
