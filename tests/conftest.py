@@ -24,8 +24,6 @@ from tests.running_demo import RunningDemo, free_port
 from tests.running_scale_out import RunningScaleOut, scale_out
 
 REPO = Path(__file__).resolve().parents[1]
-RUNNING = {"demo", "house", "scaled_out"}
-_LATE = {"api": 1, "rules": 2}  # many short tests, good to fill up with
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
@@ -42,17 +40,6 @@ class RecordingQueue:
 
     def send(self, name: str, **kwargs: Any) -> None:
         self.sent.append((name, kwargs))
-
-
-@pytest.hookimpl(tryfirst=True)  # before the workers look for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n 2` a file stays on one worker, and all files that look at the same running house on the same one. What
-    takes longest goes first, so that no worker ends long after the other."""
-    for item in items:
-        asked = set(getattr(item, "fixturenames", ()))
-        group = "house" if asked & RUNNING else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: _LATE.get(item.path.relative_to(REPO / "tests").parts[0], 0))
 
 
 @pytest.fixture(scope="session")
