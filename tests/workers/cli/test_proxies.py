@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI, Request
 
@@ -51,4 +51,4 @@ def test_only_a_trusted_proxy_says_for_whom_it_calls(
 ) -> None:
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")  # uvicorn's own setting has no say
     with served(trusted) as url:
-        assert httpx.get(url, headers={"X-Forwarded-For": forwarded}, trust_env=False).json() == seen
+        assert httpx2.get(url, headers={"X-Forwarded-For": forwarded}, trust_env=False).json() == seen
