@@ -22,7 +22,8 @@ from api.kit.blobs import BlobNotFound
 from api.kit.fetcher import FetchFailed, FetchRefused
 from api.kit.names import storable
 from api.ports import Ports
-from api.search.index import IndexRow, IndexUnavailable
+from api.search.index import IndexUnavailable
+from api.search.rebuild import index_row
 from api.vision.errors import PictureError, PictureFault
 
 log = logging.getLogger(__name__)
@@ -40,21 +41,6 @@ class _Seen:
     vector: NDArray[np.float32] | None
     key: str | None
     error: str | None
-
-
-def index_row(product: Product, vector: NDArray[np.float32]) -> IndexRow:
-    """The product as the index holds it; the price is what it costs today."""
-    sale = product.sale_price_micros
-    return IndexRow(
-        product_id=product.id,
-        vector=vector,
-        brand=product.brand or None,
-        category=product.category or None,
-        price_micros=sale if sale is not None else product.price_micros,
-        currency=product.currency,
-        in_stock=product.availability == "in_stock",
-        audience=product.audience,
-    )
 
 
 def withdraw(ports: Ports, catalog_id: str, product_ids: Sequence[str] | None = None) -> None:

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from api.errors import Conflict
+from api.errors import Conflict, Unavailable
+from api.events.log import LogUnavailable
 from api.events.reconcile import reconcile
 from api.events.rollup import rebuild
 from api.operations.schemas import Reconciled, Reindexed, RolledUp
@@ -45,7 +46,10 @@ class Operations:
         """Compare the event log, the rows and the roll-ups."""
 
         def work() -> Reconciled:
-            found = reconcile(self._ports.event_log, self._ports.event_store)
+            try:
+                found = reconcile(self._ports.event_log, self._ports.event_store)
+            except LogUnavailable as away:
+                raise Unavailable("The event log does not answer; try again soon.", retry_after_s=5) from away
             return Reconciled(**found.as_json(), took_ms=0)
 
         return _alone(work)

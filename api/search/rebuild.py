@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from api.catalog.across_tenants_repository import CatalogRowsAcrossTenants
 from api.catalog.directory import indexed_products
@@ -38,12 +39,12 @@ class Repaired:
     removed: int
 
 
-def index_row(product: Product, vector: bytes) -> IndexRow:
+def index_row(product: Product, vector: NDArray[np.float32]) -> IndexRow:
     """What the index knows of a product. It costs its sale price where it has one."""
     on_sale = product.sale_price_micros is not None
     return IndexRow(
         product_id=product.id,
-        vector=np.frombuffer(vector, "<f4"),
+        vector=vector,
         brand=product.brand or None,
         category=product.category or None,
         price_micros=product.sale_price_micros if on_sale else product.price_micros,
@@ -175,7 +176,10 @@ def _put(index: IndexFilling, chunk: Iterable[tuple[Product, bytes]], dim: int) 
     """How many could be put."""
     rows: dict[str, list[IndexRow]] = defaultdict(list)
     for product, vector in chunk:
-        if len(vector) == 4 * dim and np.isfinite((row := index_row(product, vector)).vector).all():
+        if (
+            len(vector) == 4 * dim
+            and np.isfinite((row := index_row(product, np.frombuffer(vector, "<f4"))).vector).all()
+        ):
             rows[product.catalog_id].append(row)
     for catalog_id, found in rows.items():
         index.put(catalog_id, found)

@@ -12,13 +12,13 @@ import numpy as np
 from fastapi.testclient import TestClient
 from sqlmodel import select
 
-from api.catalog.indexing import index_row
 from api.catalog.models import Catalog, Product, ProductVector
 from api.kit.ids import new_id
 from api.media.boxes import Xywh
 from api.media.models import Media, MediaKind, MediaState, Tag
 from api.media.urls import normalise
 from api.ports import Ports
+from api.search.rebuild import index_row
 from api.vision.picture import Box
 from workers import media as media_tasks
 from workers import video as video_tasks
