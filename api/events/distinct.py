@@ -6,31 +6,15 @@ that replaces rows by key would also hide two different rows of one identity, wh
 replaces only some day, so that reads had to look out for copies all the same.
 """
 
-from api.events.store import EventStore
-
 IDENTITY = {
     "events": "publisher_id, event_id",
     "event_conflicts": "publisher_id, event_id, core, full",
     "usage": "tenant_id, query_id",
     "dead_letters": "log_offset",
 }
-_PARTITION = {"events": "toYYYYMMDD(at)", "event_conflicts": "toYYYYMM(at)", "usage": "toYYYYMM(at)"}
 
 
 def once(table: str, columns: str, condition: str = "1") -> str:
     """A sub-select: rows of `table` under `condition` without their copies. Costs a set of the identities read, so the
     condition belongs inside it."""
     return f"(SELECT {columns} FROM {table} WHERE {condition} LIMIT 1 BY {IDENTITY[table]})"  # noqa: S608 - our names
-
-
-def drop_copies(store: EventStore) -> int:
-    """Remove rows that equal another in every column; returns how many. Reports show the same before and after."""
-    dropped = 0
-    for table, identity in IDENTITY.items():
-        part = _PARTITION.get(table, "0")
-        doubled = f"SELECT {part} AS part, count() - uniqExact({identity}) AS copies FROM {table} GROUP BY part"  # noqa: S608
-        for row in store.select(f"SELECT part, copies FROM ({doubled}) WHERE copies > 0"):  # noqa: S608
-            partition = f"PARTITION {int(row['part'])}" if table in _PARTITION else ""
-            store.command(f"OPTIMIZE TABLE {table} {partition} FINAL DEDUPLICATE")
-            dropped += int(row["copies"])
-    return dropped

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from api.billing.queries import UsageAcrossTenants
-from api.events.distinct import IDENTITY, drop_copies
+from api.events.distinct import IDENTITY
 from api.events.reconcile import reconcile
 from api.events.records import UsageRecord, encode
 from api.events.rollup import rebuild
@@ -110,17 +110,6 @@ def test_roll_ups_made_of_copies_are_the_same(house: House) -> None:
     assert figures(house) == before
     assert rebuild(house.store) == before["reconcile"][0]["events"]
     assert figures(house) == before
-
-
-def test_copies_can_be_removed(house: House) -> None:
-    before = figures(house)
-    rows = {table: house.one(f"SELECT count() FROM {table}") for table in IDENTITY}
-    for turn in range(2):
-        insert_again(house, random.Random(turn), parts=2)
-    assert drop_copies(house.store) == 2 * sum(rows.values())
-    assert {table: house.one(f"SELECT count() FROM {table}") for table in IDENTITY} == rows
-    assert figures(house) == before
-    assert drop_copies(house.store) == 0
 
 
 @pytest.mark.parametrize("late", STEPS[1:4], ids=lambda step: step.__name__)

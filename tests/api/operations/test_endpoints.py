@@ -3,6 +3,7 @@
 import pytest
 from fastapi.testclient import TestClient
 
+from api.events.log import LogUnavailable
 from api.operations import service
 from api.ports import Ports
 from api.search.index import IndexRow
@@ -80,3 +81,16 @@ def test_rollup_restores_the_report_and_reconcile_tells_that_it_was_wrong(
     assert run(client, "rollup", operator)["events"] == 3
     assert page.totals() == before
     assert run(client, "reconcile", operator)["differences"] == []
+
+
+def test_while_the_event_log_is_away_reconcile_says_when_to_come_back(
+    client: TestClient, ports: Ports, operator: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise LogUnavailable("Kafka at 10.0.0.7 does not answer")
+
+    monkeypatch.setattr(ports.event_log, "partitions", away)
+    answer = client.post("/v1/operations/reconcile", headers=operator.auth)
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert "10.0.0.7" not in answer.text
