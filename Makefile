@@ -16,7 +16,7 @@ demo: $(VENV)/.demo ## Run everything in one process; ARGS="--port 8123 --no-bro
 	@exec $(BIN)/shoplight demo $(ARGS)
 
 test: test-tools ## Run the whole test suite: both shapes, real servers, a real browser
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 test-tools: $(VENV)/.dev
 	@infra/test-tools.sh >&2

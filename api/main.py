@@ -23,6 +23,7 @@ from api.kit.overload import InFlightLimit
 from api.kit.readiness import Readiness
 from api.kit.sdk_delivery import ReadableAnswers, SdkFiles
 from api.media.endpoints import router as media
+from api.media.feedback_endpoints import router as feedback
 from api.media.tag_endpoints import router as tags
 from api.media.video_endpoints import router as videos
 from api.operations.endpoints import router as operations
@@ -35,7 +36,7 @@ from api.sites.endpoints import router as sites
 from api.vision.endpoints import router as vision
 
 MAX_BODY = 1024**2
-SDK_CALLS = ("/v1/tags", "/v1/events")
+SDK_CALLS = ("/v1/tags", "/v1/events", "/v1/feedback")
 ROUTERS: Sequence[APIRouter] = (
     accounts,
     sites,
@@ -45,6 +46,7 @@ ROUTERS: Sequence[APIRouter] = (
     search,
     media,
     tags,
+    feedback,
     videos,
     ads,
     events,

@@ -29,8 +29,11 @@ from api.kit.secrets import Secrets, load_secrets
 from api.media.memory import MediaMemory
 from api.media.serving import TagServer
 from api.media.shelf import Shelf
+from api.search.coclicks import CoClicks
+from api.search.exactness import ExactRule
 from api.search.index import ProductIndex
 from api.search.service import Finder
+from api.search.worn_together import load_worn_together
 from api.settings import Settings
 from api.shapes import open_blobs, open_event_log, open_event_store, open_index
 from api.sites.service import SiteDirectory
@@ -56,6 +59,7 @@ class Ports:
     eyes: Eyes
     index: ProductIndex
     finder: Finder
+    co_clicks: CoClicks
     event_log: EventLog
     event_store: EventStore
     sealer: TokenSealer
@@ -86,8 +90,9 @@ def open_ports(settings: Settings, queue: TaskQueue, clock: Clock | None = None)
     event_store = open_event_store(settings)
     sealer = TokenSealer(secrets.token_keys)
     catalogs = CatalogAcrossTenants(database, settings.base_url)
-    eyes = Eyes(settings.vision, settings.fetch.max_picture_bytes)
+    eyes = Eyes(settings.vision, settings.fetch.max_picture_bytes, settings.datadir / "models")
     index = open_index(settings, eyes)
+    co_clicks = CoClicks(database)
     ports = Ports(
         settings=settings,
         clock=clock,
@@ -103,7 +108,15 @@ def open_ports(settings: Settings, queue: TaskQueue, clock: Clock | None = None)
         pictures=ProductPictures(database, blobs),
         eyes=eyes,
         index=index,
-        finder=Finder(index, catalogs, eyes.exact_threshold),
+        finder=Finder(
+            index,
+            catalogs,
+            ExactRule(eyes.exact_threshold, eyes.exact_card),
+            eyes.similar_floor,
+            load_worn_together(eyes.embedder_version, eyes.dim),
+            co_clicks.of,
+        ),
+        co_clicks=co_clicks,
         event_log=event_log,
         event_store=event_store,
         sealer=sealer,

@@ -144,14 +144,18 @@ class FetchSettings(BaseModel):
 class VisionSettings(BaseModel):
     """Models and the bounds of decoding."""
 
+    # Ours, with its card (.json) beside it, or any detector of Ultralytics: an .onnx export, or a .pt where Ultralytics
+    # is installed. A .pt is a pickle, which runs whatever its maker put in: name none but your own.
     detector: Path = MODELS_DIR / "detector.onnx"
     embedder: Path = MODELS_DIR / "embedder.onnx"
+    precision: Literal["default", "fp32", "int8"] = "default"  # of models whose card names several; it has the default
     threads: int = Field(default=2, ge=1, le=64)
     decoders: int = Field(default=2, ge=1, le=16)
     decode_timeout_s: float = 10.0
     decoder_memory_mb: int = Field(default=1536, ge=256)
     max_pixels: int = 100_000_000
-    longest_side: int = Field(default=1280, ge=64, le=8192)
+    # a picture of twice this or more is divided by a whole number, so that its longest side stays at this or more
+    kept_side: int = Field(default=960, ge=64, le=8192)
     waiting: int = Field(default=64, ge=1)
     fetching: int = Field(default=8, ge=1, le=64)
     # the cosine below which a product is not put on a tag; 0 means the floor that the embedder was calibrated to

@@ -27,7 +27,7 @@ def open_index(settings: Settings, eyes: Eyes) -> ProductIndex:
         return MilvusIndex(settings.index, eyes.dim, space=eyes.embedder_version)
     from api.search.exact import ExactIndex
 
-    return ExactIndex(eyes.dim)
+    return ExactIndex(eyes.dim, settings.datadir / "index", space=eyes.embedder_version)
 
 
 def open_event_log(settings: Settings) -> EventLog:

@@ -1,5 +1,6 @@
 """What every test may ask for: a house on a fresh data directory, its app, tenants with keys, and the real photos."""
 
+import functools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from api.accounts import passwords
 from api.accounts.scopes import SCOPES_OF, Scope, TenantKind
 from api.accounts.service import AccountsDesk, AccountService
 from api.kit.clock import FixedClock
@@ -19,9 +21,11 @@ from api.kit.migrations import upgrade
 from api.main import create_app
 from api.ports import Ports, open_ports
 from api.settings import Settings
+from tests.descriptors import allow_what_chdb_needs, left_open
 from tests.postgresql import TestDatabases
 from tests.running_demo import RunningDemo, free_port
 from tests.running_scale_out import RunningScaleOut, scale_out
+from tests.two_workers import WholeFiles, put_in_order
 
 REPO = Path(__file__).resolve().parents[1]
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -40,6 +44,21 @@ class RecordingQueue:
 
     def send(self, name: str, **kwargs: Any) -> None:
         self.sent.append((name, kwargs))
+
+
+def pytest_configure() -> None:
+    allow_what_chdb_needs()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    put_in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFiles:
+    """With `-n 2`."""
+    config.option.loadscopereorder = False  # in our order, not by how many tests a file has
+    return WholeFiles(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -179,10 +198,25 @@ def scaled_out(tmp_path_factory: pytest.TempPathFactory, publisher_port: int) ->
 
 
 @pytest.fixture(scope="session", params=["demo", "scaled_out"], ids=["embedded", "scale-out"])
-def house(request: pytest.FixtureRequest) -> RunningDemo | RunningScaleOut:
+def house(request: pytest.FixtureRequest, publisher_port: int) -> RunningDemo | RunningScaleOut:
     """A running house of either shape, seeded with the demo's world."""
     running: RunningDemo | RunningScaleOut = request.getfixturevalue(request.param)
     return running
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_descriptors_left() -> Iterator[None]:
+    """What each test leaves open adds up, and would in production."""
+    yield
+    assert not left_open()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _each_password_hashed_once() -> Iterator[None]:
+    """Argon2 is slow on purpose, and nearly every test has people; it took half of their time."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(passwords, "hash_password", functools.cache(passwords.hash_password))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

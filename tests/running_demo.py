@@ -2,23 +2,27 @@
 
 import json
 import os
+import secrets
 import selectors
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from infra.services.ports import is_free
+
 REPO = Path(__file__).resolve().parents[1]
 START_S = 240
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Below the range that Linux gives to outgoing connections, so that none takes it before its server comes, and
+    beside the range of infra/services."""
+    while not is_free(port := 12_000 + secrets.randbelow(8_000)):
+        pass
+    return port
 
 
 class RunningDemo:

@@ -23,6 +23,8 @@ from tests.services import url_of
 READY_S, SEED_S, STOP_S = 180, 300, 30
 COUNTS = {"serve": 2, "worker": 2, "sink": 2, "beat": 1}
 HOST = "127.0.0.1"
+# the first of five databases of Redis for each kind of house: those that run at once must not take each other's tasks
+_BROKER = {"shoplight": 1, "processes": 6, "surroundings": 11}
 
 
 def in_database(url: str, name: str) -> str:
@@ -36,7 +38,7 @@ def settings_of(name: str, port: int, fetch_allow: str, server: Callable[[str], 
     return {
         "SHOPLIGHT_DATABASE_URL": in_database(server("postgresql"), name),
         "SHOPLIGHT_DATABASE_POOL_SIZE": "5",
-        "SHOPLIGHT_QUEUE_BROKER_URL": in_database(server("redis"), str(1 + port % 15)),
+        "SHOPLIGHT_QUEUE_BROKER_URL": in_database(server("redis"), str(_BROKER[name.partition("_")[0]] + port % 5)),
         "SHOPLIGHT_EVENTS_KAFKA_SERVERS": server("kafka"),
         "SHOPLIGHT_EVENTS_KAFKA_TOPIC": f"{name}.events",
         "SHOPLIGHT_EVENTS_KAFKA_GROUP": f"{name}-sink",

@@ -26,6 +26,7 @@ BEAT = {
     "billing.sweep": 60.0,
     "search.sweep": 10.0,
     "search.compare": 300.0,
+    "search.coclicks": 3600.0,
 }
 
 app = Celery("shoplight")

@@ -2,7 +2,9 @@
 
 import logging
 
+from api.events.store import StoreUnavailable
 from api.ports import Ports
+from api.search.coclicks import count_again
 from api.search.index import IndexMissing, IndexUnavailable
 from api.search.rebuild import Rebuilder
 from workers.celery_app import task
@@ -33,6 +35,18 @@ def refill(ports: Ports) -> None:
         rebuilder_of(ports).refill(ports.clock.now())
     except IndexUnavailable as error:
         log.warning("the product index could not be built: %s", error)
+
+
+@task("search.coclicks")
+def coclicks(ports: Ports) -> None:
+    """Count anew what is clicked together; one that cannot be counted now is counted at a later beat."""
+    try:
+        with ports.database.alone("search.coclicks") as mine:
+            if mine:
+                count_again(ports.event_store, ports.database, ports.clock.now())
+                ports.co_clicks.forget()
+    except StoreUnavailable as error:
+        log.info("what is clicked together waits: %s", error)
 
 
 @task("search.compare")

@@ -1,37 +1,31 @@
-"""Looking at a video: sampled frames, objects in each, tracks over them. A child decodes (api.media.frames)."""
+"""Looking at a video: what is worth seeing of it, objects in that, tracks over them, and what was seen so far kept, so
+that another worker can go on from there. A child decodes (api.media.frames)."""
 
+import hashlib
 import logging
-import shutil
-import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-from sqlalchemy.exc import SQLAlchemyError
+from contextlib import closing
+from datetime import timedelta
 
 from api.kit.blobs import BlobNotFound, BlobsUnavailable
 from api.kit.fetcher import FetchFailed, FetchRefused
-from api.media.analysis import LEASE, Analyses, Facts, Job
+from api.media.analysis import MAX_ATTEMPTS, Analyses, Job
 from api.media.frames import SamplingLimits, VideoError, VideoSampler
-from api.media.objects import SeenObject
-from api.media.seeing import objects_on
+from api.media.reels import Reel, Stream, StreamGone
 from api.media.service import analyses_of, charge_minutes
-from api.media.tracks import Sighting, Track, Tracker
+from api.media.watching import Keep, taken_up
 from api.ports import Ports
-from api.vision.picture import Picture
 from workers.celery_app import task
+from workers.film_source import opened_film
+from workers.lease import Lease, TakenOver
 
 log = logging.getLogger(__name__)
-MAX_TRACKS = 300  # stored a video, the longest-lived first
-FOLDER_MAX_AGE_S = 24 * 3600
-RENEW_S = LEASE.total_seconds() / 4
+KEEP_MS, KEEP_S = 20_000, 5.0  # so much film and so much time after the last time, what was seen is written down
+REEL_WALL_S, STREAM_WALL_S = 600.0, 2 * 3600.0
+IDLE_TURNS = 12  # a live stream that has had nothing new so often is over
+BAD_REELS = 5  # windows in a row of a stream that cannot be decoded
 RETRYABLE = {"decoder_died"}
-
-
-class TakenOver(Exception):
-    """Another worker has the row by now."""
+DAMAGE = {"corrupt", "no_frames", "not_a_video", "decoder_died"}
 
 
 @task("media.analyse_video")
@@ -45,9 +39,10 @@ def analyse_video(ports: Ports, video_id: str) -> None:
 
 def look_at_video(ports: Ports, analyses: Analyses, job: Job) -> None:
     """From the claimed row to its tags, or to the reason why there are none."""
+    viewing = Viewing(ports, analyses, job)
     try:
-        with _local_file(ports, analyses, job) as path:
-            seen, facts = track_objects(ports, analyses, job, path)
+        with viewing.lease.held():
+            viewing.watch_all()
     except FetchRefused as error:
         analyses.fail(job, f"not fetched: {error.reason}", retryable=False)
     except FetchFailed as error:
@@ -55,91 +50,156 @@ def look_at_video(ports: Ports, analyses: Analyses, job: Job) -> None:
     except BlobNotFound:
         analyses.fail(job, "the upload is gone; send it again", retryable=False)
     except VideoError as error:
-        analyses.fail(job, error.reason, retryable=error.code in RETRYABLE)
+        if viewing.salvages(error):
+            viewing.store()
+        else:
+            analyses.fail(job, error.reason, retryable=error.code in RETRYABLE)
     except BlobsUnavailable as error:
         analyses.postpone(job, error.detail)
     except TakenOver:
         log.info("%s was taken over while it was looked at", job.media.id)
     else:
+        viewing.store()
+
+
+class Viewing:
+    """One claimed video, watched from where the last worker left off."""
+
+    def __init__(self, ports: Ports, analyses: Analyses, job: Job) -> None:
+        self._ports = ports
+        self._analyses = analyses
+        self._job = job
+        self._watch = taken_up(analyses.checkpoint(job), ports.eyes.embedder_version)
+        self._keep = poster_keeper(ports, job.media.id)
+        self._max_ms = ports.settings.limits.video_max_seconds * 1000
+        self._length_ms = job.media.duration_ms or self._max_ms
+        self.lease = Lease(analyses, job, self._share(), self._watch.frames)
+        self._kept_ms, self._kept_at = self._watch.at_ms, time.monotonic()
+        self._truncated = False
+        self._more_after: timedelta | None = None
+
+    def watch_all(self) -> None:
+        """To the end of the film; of a live stream, to the end of what there is now."""
+        try:
+            with opened_film(self._ports, self._job.media, self._watch) as film:
+                if isinstance(film, Stream):
+                    self._stream(film)
+                else:
+                    self._reel(film, SamplingLimits(max_ms=self._max_ms, from_ms=self._watch.at_ms))
+        except StreamGone:
+            log.info("the live stream %s is over", self._job.media.id)
+        if self._more_after is None:
+            self._watch.cut(self._watch.at_ms, self._keep)
+
+    def salvages(self, error: VideoError) -> bool:
+        """Whether a film that breaks in the middle is to be answered with what was seen before: not while another try
+        may bring more."""
+        if not self._watch.frames or error.code not in DAMAGE:
+            return False
+        if error.code in RETRYABLE and self._job.media.attempts < MAX_ATTEMPTS:
+            return False
+        self._truncated = True
+        self._watch.cut(self._watch.at_ms, self._keep)
+        return True
+
+    def store(self) -> None:
+        """The tags, and the bill where nothing more will come."""
+        watch, media = self._watch, self._job.media
+        facts = watch.facts(truncated=self._truncated, poster_key=self._keep(watch.poster) or None)
+        if self._more_after is not None:
+            if self._analyses.keep(self._job, self._share(), watch.frames, watch.at_ms, watch.written()):
+                self._analyses.finish(self._job, watch.so_far(self._keep), facts, more_after=self._more_after)
+            return
         # before it is stored: whoever stores it in the end, the same id counts once
-        charge_minutes(ports, job.media, facts)
-        analyses.finish(job, seen, facts)
+        charge_minutes(self._ports, media, facts)
+        seen = watch.cast.objects()
+        if self._analyses.finish(self._job, seen, facts):
+            wanted = {item.poster_key for item in seen} | {facts.poster_key}
+            drop_posters(self._ports, media.id, besides=wanted)
 
-
-def track_objects(ports: Ports, analyses: Analyses, job: Job, path: Path) -> tuple[list[SeenObject], Facts]:
-    """The objects of a local video file with their spans; stores its progress about every second."""
-    limits = SamplingLimits(max_ms=ports.settings.limits.video_max_seconds * 1000)
-    sampler = VideoSampler(path, limits)
-    tracker = Tracker(limits.interval_ms)
-    width = height = None
-    count, told_at = 0, time.monotonic()
-    for frame in sampler.frames():
-        count += 1
-        if frame.pixels is None:
-            tracker.still(frame.ms)
-        else:
-            height, width = frame.pixels.shape[:2]
-            found = objects_on(ports.eyes, Picture(width, height, frame.pixels))
-            sightings = [Sighting(frame.ms, o.label, o.score, o.box, o.vectors[0]) for o in found]
-            tracker.see(frame.ms, sightings, cut=frame.cut)
-        if time.monotonic() - told_at >= 1:
-            told_at = time.monotonic()
-            length = min(sampler.duration_ms or limits.max_ms, limits.max_ms)
-            if not analyses.progress(job, frame.ms / max(1, length), count):
-                raise TakenOver
-    end_ms = sampler.end_ms
-    tracks = sorted(tracker.finish(end_ms), key=lambda track: track.from_ms - track.until_ms)[:MAX_TRACKS]
-    facts = Facts(width, height, max(end_ms, min(sampler.duration_ms or 0, limits.max_ms)), sampler.truncated, count)
-    return [_object(track) for track in tracks], facts
-
-
-def _object(track: Track) -> SeenObject:
-    way: list[list[float]] = [list(keyframe) for keyframe in track.keyframes()]
-    return SeenObject(track.label, track.score, track.box(), track.vectors(), track.from_ms, track.until_ms, way)
-
-
-@contextmanager
-def _local_file(ports: Ports, analyses: Analyses, job: Job) -> Iterator[Path]:
-    """The upload, or the fetched video in a folder of its own that goes away with this work."""
-    if job.media.upload_key:
-        with ports.blobs.path(job.media.upload_key) as path:
-            yield path
-        return
-    root = ports.settings.datadir / "videos"
-    root.mkdir(parents=True, exist_ok=True)
-    _clear_leftovers(root)
-    with tempfile.TemporaryDirectory(dir=root, ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / "video"
-        most = ports.settings.fetch.max_video_bytes
-        with _held(analyses, job):
-            ports.fetcher.fetch_to(path, job.media.url or "", max_bytes=most, accept="video/*")
-        yield path
-
-
-@contextmanager
-def _held(analyses: Analyses, job: Job) -> Iterator[None]:
-    """Keep the row while a large video is on its way, and no longer: of a killed worker another takes it over soon."""
-    over = threading.Event()
-
-    def renew() -> None:
-        while not over.wait(RENEW_S):
+    def _stream(self, stream: Stream) -> None:
+        watch, reels, bad = self._watch, 0, 0
+        if stream.seconds is not None:
+            self._length_ms = min(self._max_ms, max(1, round(stream.seconds * 1000)))
+        late = time.monotonic() + STREAM_WALL_S
+        # of a live stream one window a turn: others get theirs meanwhile
+        while watch.at_ms < self._max_ms and not self._must_stop() and not (stream.live and reels):
+            if time.monotonic() > late:
+                self._truncated = True
+                break
+            reel = stream.next_reel(watch.at_ms)
+            if reel is None:
+                if not (stream.live or watch.frames or stream.truncated):
+                    raise stream.unreachable()
+                break
+            reels += 1
             try:
-                if not analyses.progress(job, 0.0, 0):
-                    return  # the worker meets it at its next progress
-            except SQLAlchemyError:
-                log.warning("the hold on %s could not be renewed", job.media.id, exc_info=True)
+                self._window(reel)
+                bad = 0
+            except VideoError as error:
+                bad += 1
+                if not watch.frames or bad > BAD_REELS or error.code not in DAMAGE:
+                    raise
+                watch.cut(max(watch.at_ms, reel.starts_ms), self._keep)
+                watch.at_ms = reel.ends_ms
+            self._write_down()
+        self._truncated |= stream.truncated or (watch.at_ms >= self._max_ms and stream.has_more)
+        watch.position.idle = 0 if reels else watch.position.idle + 1
+        if stream.live and not self._truncated and watch.position.idle <= IDLE_TURNS:
+            self._more_after = timedelta(seconds=0 if stream.waiting else stream.wait_s)
 
-    thread = threading.Thread(target=renew, name="video-lease", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    def _must_stop(self) -> bool:
+        stops = self._analyses.must_stop(self._job)
+        self._truncated |= stops
+        return stops
+
+    def _window(self, reel: Reel) -> None:
+        if reel.fresh and self._watch.frames:
+            self._watch.cut(max(self._watch.at_ms, reel.starts_ms), self._keep)
+        from_ms = max(0, self._watch.at_ms - reel.starts_ms)
+        self._reel(reel, SamplingLimits(self._max_ms - reel.starts_ms, from_ms, reel.final, wall_s=REEL_WALL_S))
+
+    def _reel(self, reel: Reel, limits: SamplingLimits) -> None:
+        watch, sampler = self._watch, VideoSampler(reel.path, limits)
+        with closing(sampler.frames()) as frames:
+            for frame in frames:
+                if reel.ends_ms < 0 and sampler.duration_ms:
+                    self._length_ms = max(1, min(sampler.duration_ms, self._max_ms))
+                watch.take(self._ports.eyes, frame.moved(reel.starts_ms), self._keep)
+                self.lease.tell(self._share(), watch.frames)
+                if watch.at_ms - self._kept_ms >= KEEP_MS and time.monotonic() - self._kept_at >= KEEP_S:
+                    self._write_down()
+                    if self._must_stop():
+                        return
+        told_ms = sampler.end_ms if limits.final or sampler.truncated else sampler.told_ms
+        watch.at_ms = max(watch.at_ms, reel.starts_ms + told_ms)
+        self._truncated |= sampler.truncated
+
+    def _write_down(self) -> None:
+        watch = self._watch
+        if not self._analyses.keep(self._job, self._share(), watch.frames, watch.at_ms, watch.written()):
+            raise TakenOver
+        self._kept_ms, self._kept_at = watch.at_ms, time.monotonic()
+
+    def _share(self) -> float:
+        return self._watch.at_ms / self._length_ms
 
 
-def _clear_leftovers(root: Path) -> None:
-    """Folders of workers that were killed."""
-    for folder in root.iterdir():
-        if time.time() - folder.stat().st_mtime > FOLDER_MAX_AGE_S:
-            shutil.rmtree(folder, ignore_errors=True)
+def poster_keeper(ports: Ports, media_id: str) -> Keep:
+    """Stores posters of a video; the same picture has the same key."""
+
+    def keep(jpeg: bytes) -> str:
+        if not jpeg:
+            return ""
+        key = f"posters/{media_id}/{hashlib.sha256(jpeg).hexdigest()[:24]}.jpg"
+        ports.blobs.put(key, jpeg)
+        return key
+
+    return keep
+
+
+def drop_posters(ports: Ports, media_id: str, *, besides: set[str | None]) -> None:
+    """Those of earlier analyses, and of what was not kept."""
+    for key in list(ports.blobs.keys(f"posters/{media_id}/")):
+        if key not in besides:
+            ports.blobs.delete(key)

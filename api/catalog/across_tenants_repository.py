@@ -1,6 +1,6 @@
 """What must look at all tenants' catalogs: public ones, work that waits, the rows that indexes are rebuilt from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,11 @@ from sqlmodel import Session, col, select, update
 
 from api.accounts.models import Tenant
 from api.catalog.models import Catalog, Import, Product, ProductVector
+from api.vision.attributes import VERSION
+
+# one that waits is still found by its last picture; one that failed has none to be found by
+SEARCHABLE_STATES = ("indexed", "pending")
+Indexed = tuple[Product, bytes, Mapping[str, Any] | None]
 
 
 class CatalogRowsAcrossTenants:
@@ -27,6 +32,18 @@ class CatalogRowsAcrossTenants:
             .where(col(Product.deleted_at).is_(None), col(Catalog.deleted_at).is_(None))
         )
         return self.session.exec(query).all()
+
+    def products_as_seen(self, product_ids: Sequence[str]) -> Sequence[tuple[Product, Mapping[str, Any] | None]]:
+        """The same with what was seen on their pictures."""
+        query = (
+            select(Product, ProductVector.seen)
+            .join(Catalog, col(Catalog.id) == Product.catalog_id)
+            .join(ProductVector, col(ProductVector.product_id) == Product.id, isouter=True)
+            .where(col(Product.id).in_(product_ids))
+            .where(col(Product.deleted_at).is_(None), col(Catalog.deleted_at).is_(None))
+        )
+        rows: Sequence[tuple[Product, Mapping[str, Any] | None]] = self.session.exec(query).all()
+        return rows
 
     def public_catalogs(self) -> Sequence[str]:
         """Catalogs that are listed, of brands with the operator's approval."""
@@ -50,16 +67,16 @@ class CatalogRowsAcrossTenants:
         """Whether the operator lets this tenant's catalogs be listed."""
         return bool(self.session.exec(select(Tenant.listing_approved).where(Tenant.id == tenant_id)).one_or_none())
 
-    def indexed(self, embedder_version: str, after: str, limit: int) -> Sequence[tuple[Product, bytes]]:
+    def indexed(self, embedder_version: str, after: str, limit: int) -> Sequence[Indexed]:
         """Products with a vector of this embedder, in the order of their ids."""
         query = _indexed(embedder_version).where(Product.id > after).order_by(col(Product.id)).limit(limit)
-        rows: Sequence[tuple[Product, bytes]] = self.session.exec(query).all()
+        rows: Sequence[Indexed] = self.session.exec(query).all()
         return rows
 
-    def indexed_of(self, embedder_version: str, product_ids: Sequence[str]) -> Sequence[tuple[Product, bytes]]:
+    def indexed_of(self, embedder_version: str, product_ids: Sequence[str]) -> Sequence[Indexed]:
         """Those of these products that an index should hold."""
         query = _indexed(embedder_version).where(col(Product.id).in_(product_ids))
-        rows: Sequence[tuple[Product, bytes]] = self.session.exec(query).all()
+        rows: Sequence[Indexed] = self.session.exec(query).all()
         return rows
 
     def waiting_of(self, product_ids: Sequence[str]) -> Sequence[str]:
@@ -71,6 +88,12 @@ class CatalogRowsAcrossTenants:
         """The ids of a catalog that an index should hold."""
         query = _indexed(embedder_version).with_only_columns(col(Product.id)).where(Product.catalog_id == catalog_id)
         return [product_id for (product_id,) in self.session.exec(query)]
+
+    def indexed_stamps(self, embedder_version: str, catalog_id: str) -> Sequence[tuple[str, datetime]]:
+        """The same with when each product was last changed."""
+        query = _indexed(embedder_version).with_only_columns(col(Product.id), col(Product.updated_at))
+        rows: Sequence[tuple[str, datetime]] = self.session.exec(query.where(Product.catalog_id == catalog_id)).all()
+        return rows
 
     def unsettled(self, since: datetime | None) -> Sequence[tuple[str, str]]:
         """(catalog, product) of what waits to be looked at; with `since`, of what changed or left from then on."""
@@ -105,9 +128,13 @@ class CatalogRowsAcrossTenants:
         named = query.where(col(Product.deleted_at).is_(None), Product.category != "")
         return self.session.exec(named.distinct()).all()
 
-    def seen_by_other_embedders(self, embedder_version: str) -> int:
-        """Send products whose vector another embedder made back to be looked at; how many."""
-        stale = select(ProductVector.product_id).where(ProductVector.embedder_version != embedder_version)
+    def seen_by_other_eyes(self, embedder_version: str) -> int:
+        """Send products whose vector another embedder made, or whose looks were not noted (this way), back to be looked
+        at; how many."""
+        unseen = or_(col(ProductVector.seen).is_(None), col(ProductVector.seen)["version"].as_integer() != VERSION)
+        stale = select(ProductVector.product_id).where(
+            or_(col(ProductVector.embedder_version) != embedder_version, unseen)
+        )
         query = update(Product).where(col(Product.id).in_(stale), col(Product.index_state) == "indexed")
         return int(self.session.exec(query.values(index_state="pending")).rowcount)
 
@@ -165,15 +192,14 @@ class ImportsAcrossTenants:
 
 
 def _indexed(embedder_version: str) -> Any:
-    """Products with their vectors, as an index holds them."""
+    """Products with their vectors and what was seen, as an index holds them."""
     return (
-        select(Product, ProductVector.vector)
+        select(Product, ProductVector.vector, ProductVector.seen)
         .join(ProductVector, col(ProductVector.product_id) == Product.id)
         .join(Catalog, col(Catalog.id) == Product.catalog_id)
         .where(ProductVector.embedder_version == embedder_version)
         .where(col(Product.deleted_at).is_(None), col(Catalog.deleted_at).is_(None))
-        # one that waits is still found by its last picture; one that failed has none to be found by
-        .where(col(Product.index_state).in_(("indexed", "pending")))
+        .where(col(Product.index_state).in_(SEARCHABLE_STATES))
     )
 
 

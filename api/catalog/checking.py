@@ -4,6 +4,7 @@ which feeds use. What a shopper cannot do without refuses the row; the rest is p
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from api.catalog.audience import audience_of
 from api.catalog.identifiers import parse_gtin
 from api.catalog.links import LinkError, parse_link
 from api.catalog.money import MAX_MICROS, AmountError, currency_of, parse_price
@@ -92,19 +93,20 @@ def check_row(values: Mapping[str, str], *, needs_link: bool = True) -> Checked:
     gtin = _gtin(values, remarks)
     if fatal:
         return Checked(None, fatal)
+    category = plain_text(_pick(values, "category")[1])[:MAX_SHORT]
     product = ProductCreate(
         external_id=external_id,
         title=title,
         description=plain_text(_pick(values, "description")[1])[:MAX_DESCRIPTION],
         brand=plain_text(_pick(values, "brand")[1])[:MAX_SHORT],
-        category=plain_text(_pick(values, "category")[1])[:MAX_SHORT],
+        category=category,
         price_micros=price,
         sale_price_micros=sale,
         currency=currency,
         url=url,
         image_link=image,
         availability=availability,
-        audience=_audience(values),
+        audience=audience_of(_audience(values), title, category),
         gtin=gtin,
         mpn=plain_text(_pick(values, "mpn")[1])[:MAX_SHORT],
         attributes=_attributes(values),

@@ -2,12 +2,13 @@
 search, whose they are. Built without a tenant because tags and search cross tenants; each answer names its scope."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from api.catalog.across_tenants_repository import CatalogRowsAcrossTenants
+from api.catalog.across_tenants_repository import SEARCHABLE_STATES, CatalogRowsAcrossTenants, Indexed
 from api.catalog.models import Product
 from api.catalog.repository import CatalogRepository
-from api.catalog.schemas import ProductRead
+from api.catalog.schemas import ProductRead, Seen
 from api.kit.cache import FreshCache
 from api.kit.db import Database
 
@@ -21,8 +22,9 @@ CATEGORY_REFRESH_S, CATEGORY_EXPIRE_S = 60.0, 3600.0
 _SQL_IDS = 500
 
 
-def read_product(row: Product, base_url: str) -> ProductRead:
-    """The product as answers show it. A picture that came in a ZIP has our own address."""
+def read_product(row: Product, base_url: str, seen: Mapping[str, Any] | None = None) -> ProductRead:
+    """The product as answers show it, with what was `seen` on its picture (as stored). A picture that came in a ZIP has
+    our own address."""
     linked = row.image_link.startswith(("http://", "https://"))
     return ProductRead(
         id=row.id,
@@ -39,6 +41,8 @@ def read_product(row: Product, base_url: str) -> ProductRead:
         availability=row.availability,
         audience=row.audience,
         attributes=row.attributes,
+        seen=Seen.model_validate(seen) if seen and row.index_state in SEARCHABLE_STATES else None,
+        gtin=row.gtin,
     )
 
 
@@ -131,8 +135,8 @@ class CatalogAcrossTenants:
         found: dict[str, ProductRead] = {}
         for start in range(0, len(product_ids), _SQL_IDS):
             with self._database.read() as session:
-                rows = CatalogRowsAcrossTenants(session).products(product_ids[start : start + _SQL_IDS])
-            found |= {row.id: read_product(row, self._base_url) for row in rows}
+                rows = CatalogRowsAcrossTenants(session).products_as_seen(product_ids[start : start + _SQL_IDS])
+            found |= {row.id: read_product(row, self._base_url, seen) for row, seen in rows}
         return found
 
     def _load_product(self, product_id: str) -> ProductRead | None:
@@ -165,10 +169,8 @@ class CatalogAcrossTenants:
             return CatalogRowsAcrossTenants(session).owner(catalog_id)
 
 
-def indexed_products(
-    database: Database, embedder_version: str, chunk: int = 1000
-) -> Iterator[list[tuple[Product, bytes]]]:
-    """Every product with its stored vector, in chunks: what an index is rebuilt from."""
+def indexed_products(database: Database, embedder_version: str, chunk: int = 1000) -> Iterator[list[Indexed]]:
+    """Every product with its stored vector and what was seen on its picture, in chunks: what an index comes from."""
     after = ""
     while True:
         with database.read() as session:

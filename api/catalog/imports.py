@@ -161,9 +161,9 @@ def sweep(ports: Ports) -> None:
 
 
 def look_again(ports: Ports) -> int:
-    """After a change of the embedder: have every product that another one saw looked at again; how many."""
+    """After a change of the eyes: have every product that others saw looked at again; how many."""
     with ports.database.write() as session:
-        return CatalogRowsAcrossTenants(session).seen_by_other_embedders(ports.eyes.embedder_version)
+        return CatalogRowsAcrossTenants(session).seen_by_other_eyes(ports.eyes.embedder_version)
 
 
 def _look_again_once(ports: Ports) -> None:

@@ -5,9 +5,10 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from api.kit.fetcher import FetchFailed, FetchRefused
 from api.kit.names import storable
 from api.ports import Ports
 from api.search.index import IndexUnavailable
+from api.search.outfits import Slot, slot_of
 from api.search.rebuild import index_row
 from api.vision.errors import PictureError, PictureFault
 
@@ -31,16 +33,19 @@ BATCH = 32
 FETCHERS = 8  # each may hold one picture's bytes
 LOOKING = 2  # pictures decoded and embedded at once; visitors' searches need the cores too
 BUSY_TRIES = 20
+# what the detector calls things that are worn next to the skin, which is then no colour of theirs
+LABELS = {slot: str(slot) for slot in (Slot.top, Slot.outerwear, Slot.dress, Slot.footwear)} | {Slot.bottom: "pants"}
 ACCEPT = "image/avif,image/webp,image/*;q=0.9,*/*;q=0.5"
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What came of one product: a vector, or the reason why there is none."""
+    """What came of one product: a vector and its looks (as stored), or the reason why there are none."""
 
     vector: NDArray[np.float32] | None
     key: str | None
     error: str | None
+    looks: Mapping[str, Any] | None = None
 
 
 def withdraw(ports: Ports, catalog_id: str, product_ids: Sequence[str] | None = None) -> None:
@@ -88,10 +93,11 @@ class Indexer:
         for row in batch:
             if row.picture_from == row.picture_source and row.id in held:
                 # the picture is the same: only what the index filters by has changed
-                seen[row.id] = _Seen(np.frombuffer(held[row.id], "<f4"), None, None)
+                vector, looks = held[row.id]
+                seen[row.id] = _Seen(np.frombuffer(vector, "<f4"), None, None, looks)
             else:
                 unseen.append(row)
-        outcomes = fetchers.map(lambda row: self._seen(self._bytes(row, archive)), unseen)
+        outcomes = fetchers.map(lambda row: self._seen(self._bytes(row, archive), row.category), unseen)
         seen |= dict(zip((row.id for row in unseen), outcomes, strict=True))
         self._settle(batch, seen)
 
@@ -113,21 +119,21 @@ class Indexer:
         except (FetchRefused, FetchFailed, PictureMissing) as error:
             return error.reason
 
-    def _seen(self, data: bytes | str) -> _Seen:
+    def _seen(self, data: bytes | str, category: str) -> _Seen:
         if isinstance(data, str):
             return _Seen(None, None, data)
         try:
             with self._looking:
-                vector = self._embed(data)
+                vector, looks = self._looked_at(data, category)
         except PictureError as error:
             return _Seen(None, None, error.reason)
         digest = hashlib.sha256(data).hexdigest()
         key = f"pictures/{digest[:2]}/{digest}"
         if not self._ports.blobs.exists(key):
             self._ports.blobs.put(key, data)
-        return _Seen(vector, key, None)
+        return _Seen(vector, key, None, looks)
 
-    def _embed(self, data: bytes) -> NDArray[np.float32]:
+    def _looked_at(self, data: bytes, category: str) -> tuple[NDArray[np.float32], dict[str, Any]]:
         for turn in range(BUSY_TRIES):
             try:
                 picture = self._ports.eyes.decode(data)
@@ -136,12 +142,13 @@ class Indexer:
                     raise
                 time.sleep(0.25)  # visitors come first; an import can wait
                 continue
-            vector: NDArray[np.float32] = self._ports.eyes.embed(picture, None)[0]
-            return vector
+            eyes = self._ports.eyes
+            looks = eyes.attributes(picture, None, [LABELS.get(slot_of(category) or Slot.bag)])[0]
+            return eyes.embed(picture, None)[0], looks.stored()
         raise AssertionError("unreachable: the last turn returns or raises")
 
     def _settle(self, batch: Sequence[Product], seen: dict[str, _Seen]) -> None:
-        rows = [index_row(row, vector) for row in batch if (vector := seen[row.id].vector) is not None]
+        rows = [index_row(row, one.vector, one.looks) for row in batch if (one := seen[row.id]).vector is not None]
         self._ports.index.put(self._catalog_id, rows)
         overtaken: list[str] = []
         with self._ports.database.write() as session:
@@ -179,6 +186,7 @@ class Indexer:
                     catalog_id=row.catalog_id,
                     embedder_version=self._version,
                     vector=np.ascontiguousarray(outcome.vector, "<f4").tobytes(),
+                    seen=dict(outcome.looks) if outcome.looks else None,
                 )
             )
         return True

@@ -69,7 +69,8 @@ class Product(SQLModel, table=True):
 
 
 class ProductVector(SQLModel, table=True):
-    """A product's embedding, float32 little-endian: the truth that every index is rebuilt from."""
+    """A product's embedding, float32 little-endian: the truth that every index is rebuilt from; and what else was seen
+    on its picture (vision/attributes.py), None where it was looked at before that was noted."""
 
     __tablename__ = "product_vectors"
 
@@ -78,6 +79,7 @@ class ProductVector(SQLModel, table=True):
     catalog_id: str = Field(foreign_key="catalogs.id", index=True)
     embedder_version: str = Field(max_length=100)
     vector: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    seen: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
 
 
 class Import(SQLModel, table=True):

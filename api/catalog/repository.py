@@ -1,6 +1,6 @@
 """The rows of one tenant's catalogs and products."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlmodel import col, delete, func, select, update
 
 from api.catalog.models import Catalog, Import, ImportFault, Product, ProductVector
 from api.kit.db import TenantRepository
+from api.vision.attributes import VERSION
 
 UNFINISHED = ("queued", "running")
 
@@ -44,11 +45,12 @@ class CatalogRepository(TenantRepository):
 
     def products(
         self, catalog_id: str | None, external_id: str | None, text: str | None, after: str | None, limit: int
-    ) -> Sequence[Product]:
-        """Products in the order of their ids, one more than the page holds."""
+    ) -> Sequence[tuple[Product, Mapping[str, Any] | None]]:
+        """Products in the order of their ids with what was seen on their pictures, one more than the page holds."""
         query = (
-            select(Product)
+            select(Product, ProductVector.seen)
             .join(Catalog, col(Catalog.id) == Product.catalog_id)
+            .join(ProductVector, col(ProductVector.product_id) == Product.id, isouter=True)
             .where(Product.tenant_id == self.tenant_id)
             .where(col(Product.deleted_at).is_(None), col(Catalog.deleted_at).is_(None))
         )
@@ -63,7 +65,14 @@ class CatalogRepository(TenantRepository):
             query = query.where(or_(*fits))
         if after:
             query = query.where(Product.id > after)
-        return self.session.exec(query.order_by(col(Product.id)).limit(limit + 1)).all()
+        rows: Sequence[tuple[Product, Mapping[str, Any] | None]]
+        rows = self.session.exec(query.order_by(col(Product.id)).limit(limit + 1)).all()
+        return rows
+
+    def seen(self, product_id: str) -> Mapping[str, Any] | None:
+        """What was seen on a product's picture."""
+        query = select(ProductVector.seen).where(ProductVector.product_id == product_id)
+        return self.session.exec(query.where(ProductVector.tenant_id == self.tenant_id)).one_or_none()
 
     def counts_by_state(self, catalog_id: str) -> dict[str, int]:
         """How many products are in each index state."""
@@ -172,14 +181,15 @@ class ImportRepository(TenantRepository):
         )
         return self.session.exec(query.order_by(col(Product.id)).limit(limit)).all()
 
-    def vectors(self, product_ids: Sequence[str], embedder_version: str) -> dict[str, bytes]:
-        """Stored vectors of one embedder."""
-        query = select(ProductVector.product_id, ProductVector.vector).where(
+    def vectors(self, product_ids: Sequence[str], embedder_version: str) -> dict[str, tuple[bytes, Mapping[str, Any]]]:
+        """Stored vectors of one embedder, with what else was seen; those without it are to be looked at anew."""
+        query = select(ProductVector.product_id, ProductVector.vector, ProductVector.seen).where(
             ProductVector.tenant_id == self.tenant_id,
             col(ProductVector.product_id).in_(product_ids),
             ProductVector.embedder_version == embedder_version,
         )
-        return dict(self.session.exec(query).all())
+        rows = self.session.exec(query).all()
+        return {product_id: (vector, seen) for product_id, vector, seen in rows if seen and seen["version"] == VERSION}
 
     def settle(self, product: Product, state: str, error: str | None, picture: tuple[str, str] | None) -> bool:
         """The outcome of looking at a product's picture, unless the product changed or left meanwhile. `picture` is

@@ -10,6 +10,8 @@ from api.catalog.links import parse_link
 from api.catalog.money import CURRENCIES
 from api.catalog.plain_text import plain_text
 from api.kit.clock import UtcTime
+from api.vision.colours import NAMES as COLOUR_NAMES
+from api.vision.pattern import Pattern
 
 
 class Availability(StrEnum):
@@ -83,7 +85,7 @@ class ProductCreate:
 
 
 Micros = Annotated[int, Field(strict=True)]  # money is told as a whole number: neither true nor "5"
-READ_ONLY = {"id", "catalog_id", "index", "created_at", "updated_at"}
+READ_ONLY = {"id", "catalog_id", "index", "seen", "created_at", "updated_at"}
 
 
 class ProductUpdate(BaseModel):
@@ -116,6 +118,25 @@ class ProductUpdate(BaseModel):
         return {name: value for name, value in data.items() if name not in READ_ONLY}
 
 
+class SeenColour(BaseModel):
+    """A colour by its name, and the part (0..1) of the object that has it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(description=f"One of {', '.join(COLOUR_NAMES)}.")
+    share: float
+
+
+class Seen(BaseModel):
+    """What a product looks like on its picture; `attributes` is what its feed says."""
+
+    model_config = ConfigDict(frozen=True)
+
+    colours: tuple[SeenColour, ...] = Field(description="Largest share first; shares below 0.05 are left out.")
+    pattern: Pattern
+    sharpness: float = Field(description="Of the picture, 0 (blurred) to 1.")
+
+
 class ProductRead(BaseModel):
     """A product in any answer (DESIGN.md)."""
 
@@ -135,6 +156,9 @@ class ProductRead(BaseModel):
     availability: str
     audience: str
     attributes: dict[str, str]
+    seen: Seen | None = Field(default=None, description="Measured on the picture; null until it was looked at.")
+    # for folding one product of several sellers into one match; only the answer about the product itself tells it
+    gtin: str | None = Field(default=None, exclude=True)
 
 
 class ProductIndexing(BaseModel):

@@ -1,7 +1,8 @@
 """The rules of catalogs: a tenant's catalogs and products, and what other parts of the house ask of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session
 
@@ -111,10 +112,10 @@ class ProductService:
 
     def get(self, product_id: str) -> ProductDetail:
         """A product of one's own, or of a listed catalog."""
-        found = self._everyone.products([product_id])
-        if not found or not self._may_see(found[0]):
+        found = self._everyone.products_as_seen([product_id])
+        if not found or not self._may_see(found[0][0]):
             raise NotFound(NO_PRODUCT, code="product_not_found")
-        return self._read(found[0])
+        return self._read(*found[0])
 
     def page(
         self, catalog_id: str | None, external_id: str | None, text: str | None, cursor: Cursor
@@ -123,12 +124,13 @@ class ProductService:
         if catalog_id is not None and self._rows.catalog(catalog_id) is None:
             raise NotFound(NO_CATALOG, code="catalog_not_found", pointer="?catalog_id")
         rows = self._rows.products(catalog_id, external_id, text, cursor.after, cursor.limit)
-        return [self._read(row) for row in rows]
+        return [self._read(row, seen) for row, seen in rows]
 
     def replace(self, product_id: str, data: ProductUpdate) -> ProductDetail:
         """Put a whole product in the place of the old one, by the rules of a feed's row."""
         row = self._row(product_id)
-        product = _checked(data, row, self._read(row).image_url)
+        seen = self._rows.seen(row.id)
+        product = _checked(data, row, self._read(row, seen).image_url)
         try:
             # a picture that came in a ZIP stays the one we have
             same = product.image_link == row.image_link
@@ -137,7 +139,7 @@ class ProductService:
             source = None
         if (row_hash := product_hash(product.columns(), source)) != row.row_hash or row.index_state == "failed":
             apply(row, row_hash, product, source, self._ports.clock.now())
-        return self._read(row)
+        return self._read(row, seen)
 
     def remove(self, product_id: str) -> str:
         """Remove a product; the id of its catalog, whose index entry must go too."""
@@ -154,10 +156,10 @@ class ProductService:
     def _may_see(self, row: Product) -> bool:
         return row.tenant_id == self._tenant_id or row.catalog_id in self._ports.catalogs.listed_catalog_ids()
 
-    def _read(self, row: Product) -> ProductDetail:
+    def _read(self, row: Product, seen: Mapping[str, Any] | None) -> ProductDetail:
         mine = row.tenant_id == self._tenant_id
         return ProductDetail(
-            **read_product(row, self._ports.settings.base_url).model_dump(),
+            **read_product(row, self._ports.settings.base_url, seen).model_dump(),
             description=row.description,
             gtin=row.gtin,
             mpn=row.mpn or None,

@@ -1,11 +1,12 @@
 """The one place that opens addresses from outside. The address is checked after resolution and pinned for the
 connection, on every redirect anew, so that no name can point elsewhere between the check and the use."""
 
+import functools
 import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from api.settings import FetchSettings
 
 USER_AGENT = b"ShoplightFetcher/1 (+https://shoplight.dev/fetcher)"
 REDIRECTS = {301, 302, 303, 307, 308}
+PARTIAL = 206
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 MAX_URL = 4096
 
@@ -108,13 +110,19 @@ def parse_http_url(url: str) -> SplitResult:
     return parts
 
 
+@functools.cache
+def _trust() -> ssl.SSLContext:
+    """Reading the machine's certificates takes long; all fetchers of a process trust the same."""
+    return ssl.create_default_context()
+
+
 class Fetcher:
     """Bounded GETs: bytes, seconds and redirects. Synchronous; call it from a thread."""
 
     def __init__(self, settings: FetchSettings) -> None:
         self._settings = settings
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=ssl.create_default_context(),
+            ssl_context=_trust(),
             max_connections=32,
             max_keepalive_connections=8,
             keepalive_expiry=5,
@@ -133,18 +141,32 @@ class Fetcher:
                 file.write(chunk)
             return Fetched(final, _header(response, b"content-type"), b"")
 
+    def fetch_part(self, url: str, first: int, count: int, *, accept: str = "*/*") -> Fetched:
+        """`count` bytes of a file from `first` on; refused by a server that gives no parts of files."""
+        extra = [(b"Range", f"bytes={first}-{first + count - 1}".encode())]
+        with self._open(url, count, accept, extra) as (final, response, chunks):
+            given = _header(response, b"content-range").replace(" ", "").lower()
+            if response.status != PARTIAL or not given.startswith(f"bytes{first}-"):
+                raise FetchFailed("the server does not give parts of a file", retryable=False)
+            body = b"".join(chunks)
+        if len(body) != count:
+            raise FetchFailed("the file has fewer bytes than were asked for", retryable=False)
+        return Fetched(final, _header(response, b"content-type"), body)
+
     def close(self) -> None:
         """Drop kept connections."""
         self._pool.close()
 
     @contextmanager
-    def _open(self, url: str, max_bytes: int, accept: str) -> Iterator[tuple[str, httpcore2.Response, Iterator[bytes]]]:
+    def _open(
+        self, url: str, max_bytes: int, accept: str, extra: Sequence[tuple[bytes, bytes]] = ()
+    ) -> Iterator[tuple[str, httpcore2.Response, Iterator[bytes]]]:
         # a large body gets more time, in proportion, but never for ever
         deadline = time.monotonic() + self._settings.timeout_s * (1 + max_bytes / (64 * 1024**2))
         for _ in range(self._settings.max_redirects + 1):
-            with self._get(url, accept, deadline) as response:
+            with self._get(url, accept, deadline, extra) as response:
                 if response.status not in REDIRECTS:
-                    _refuse_errors(response, max_bytes)
+                    _refuse_errors(response, max_bytes, {200, PARTIAL} if extra else {200})
                     yield url, response, _bounded(response, max_bytes, deadline)
                     return
                 location = _header(response, b"location")
@@ -154,11 +176,13 @@ class Fetcher:
         raise FetchFailed("too many redirects", retryable=False)
 
     @contextmanager
-    def _get(self, url: str, accept: str, deadline: float) -> Iterator[httpcore2.Response]:
+    def _get(
+        self, url: str, accept: str, deadline: float, extra: Sequence[tuple[bytes, bytes]]
+    ) -> Iterator[httpcore2.Response]:
         parse_http_url(url)
         left = max(0.05, deadline - time.monotonic())
         timeout = {"connect": min(self._settings.connect_timeout_s, left), "read": min(self._settings.timeout_s, left)}
-        headers = [(b"User-Agent", USER_AGENT), (b"Accept", accept.encode()), (b"Accept-Encoding", b"identity")]
+        headers = [(b"User-Agent", USER_AGENT), (b"Accept", accept.encode()), (b"Accept-Encoding", b"identity"), *extra]
         try:
             with self._pool.stream("GET", _ascii(url), headers=headers, extensions={"timeout": timeout}) as response:
                 yield response
@@ -186,8 +210,8 @@ def _header(response: httpcore2.Response, name: bytes) -> str:
     return values[0].decode("latin-1") if values else ""
 
 
-def _refuse_errors(response: httpcore2.Response, max_bytes: int) -> None:
-    if response.status != 200:
+def _refuse_errors(response: httpcore2.Response, max_bytes: int, wanted: set[int]) -> None:
+    if response.status not in wanted:
         raise FetchFailed(
             f"the server answered {response.status}", retryable=response.status >= 500 or response.status == 429
         )

@@ -18,6 +18,8 @@ from api.media.models import Media, MediaState
 from api.media.objects import SeenObject, reconcile, stored, vectors_of
 from api.media.repository import MediaAcrossTenants
 from api.media.shelf import Shelf
+from api.media.views import Candidate
+from api.media.voting import each_once, elected
 from api.search.index import IndexUnavailable, ProductIndex
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ class Facts:
     duration_ms: int | None = None
     truncated: bool = False
     frames: int = 0
+    poster_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,30 @@ class Analyses:
             values = {"progress": min(share, 0.99), "frames": frames, "due_at": self._clock.now() + lease}
             return MediaAcrossTenants(session).update_held(job.media.id, job.lease_id, values)
 
+    def checkpoint(self, job: Job) -> bytes | None:
+        """What a worker before this one has kept, or None at the beginning."""
+        with self._database.read() as session:
+            kept = MediaAcrossTenants(session).checkpoint(job.media.id)
+        return kept.state if kept else None
+
+    def keep(self, job: Job, share: float, frames: int, at_ms: int, state: bytes) -> bool:
+        """Store how far it is so that another worker could go on from there; False when another does already. What gets
+        on has not failed: interruptions are counted anew from here."""
+        now = self._clock.now()
+        values = {"progress": min(share, 0.99), "frames": frames, "due_at": now + LEASE, "attempts": 0}
+        with self._database.write() as session:
+            rows = MediaAcrossTenants(session)
+            if not rows.update_held(job.media.id, job.lease_id, values):
+                return False
+            rows.set_checkpoint(job.media, at_ms, state, now)
+        return True
+
+    def must_stop(self, job: Job) -> bool:
+        """Whether somebody has asked for an end of watching it."""
+        with self._database.read() as session:
+            media = MediaAcrossTenants(session).get(job.media.id)
+        return media is None or media.stopping
+
     def fail(self, job: Job, reason: str, *, retryable: bool) -> None:
         """Try again later, or never."""
         reason = storable(reason)[:MAX_ERROR_CHARS]
@@ -98,28 +125,45 @@ class Analyses:
         waits = {"due_at": self._clock.now() + BACKOFF[0], "attempts": job.media.attempts - 1}
         self._end(job, MediaState.pending, error=storable(reason)[:MAX_ERROR_CHARS], **waits)
 
-    def finish(self, job: Job, seen: Sequence[SeenObject], facts: Facts) -> bool:
-        """Match what was seen and store it, in one short transaction; False when the row is another worker's by now."""
+    def finish(
+        self, job: Job, seen: Sequence[SeenObject], facts: Facts, *, more_after: timedelta | None = None
+    ) -> bool:
+        """Match what was seen and store it, in one short transaction; False when the row is another worker's by now.
+        With `more_after` it is a live stream's window, and the next is due so much later."""
         now = self._clock.now()
         try:
             against, catalogs = self._index_state(), self._catalogs(job.media)
-            matches = [self._matcher.match(item.label, item.vectors, catalogs) for item in seen]
+            matches = self._elect(seen, catalogs)
         except IndexUnavailable as error:
             self.postpone(job, error.detail)
             return False
         with self._database.write() as session:
             rows = MediaAcrossTenants(session)
-            if not rows.update_held(job.media.id, job.lease_id, _finished(facts, now, against)):
+            ended = _finished(facts, now, against) if more_after is None else _goes_on(facts, now + more_after)
+            if not rows.update_held(job.media.id, job.lease_id, ended):
                 log.info("%s was taken over while it was looked at", job.media.id)
                 return False
+            if more_after is None:
+                rows.drop_checkpoint(job.media.id)
             tags = rows.tags(job.media.id)
             new, gone = reconcile(job.media, tags, seen, matches, self._version, now)
             session.add_all(new)
             rows.delete_tags(gone)
             left = [tag for tag in tags if tag.id not in set(gone)] + new
-            if any(tag.matches or tag.pinned_product_id for tag in left):
+            if more_after is None and any(tag.matches or tag.pinned_product_id for tag in left):
                 rows.set_state(job.media.id, MediaState.ready)
         return True
+
+    def _elect(self, seen: Sequence[SeenObject], catalogs: frozenset[str]) -> list[tuple[Candidate, ...]]:
+        """A thing that appears in several spans is matched once."""
+        elections: dict[object, tuple[Candidate, ...]] = {}
+        for index, item in enumerate(seen):
+            key = _thing(index, item)
+            if key not in elections:
+                elections[key] = elected(self._matcher, item.label, item.vectors, item.weights, catalogs)
+        found = [elections[_thing(index, item)] for index, item in enumerate(seen)]
+        kept = each_once([(item.from_ms, item.to_ms) for item in seen], found)
+        return [candidates if keeps else () for candidates, keeps in zip(found, kept, strict=True)]
 
     def rematch(self, media_id: str) -> None:
         """Match the stored vectors again: products have come or gone. Fetches and looks at nothing. Without the index
@@ -136,7 +180,16 @@ class Analyses:
             self._again(media_id, now)  # vectors of another model compare with nothing: it must be looked at anew
             return
         against, catalogs = self._index_state(), self._catalogs(media)
-        matches = {tag.id: stored(self._matcher.match(tag.label, vectors_of(tag), catalogs)) for tag in tags}
+        things = {tag.object_id or tag.id: tag for tag in tags}
+        found = {
+            key: elected(self._matcher, tag.label, vectors_of(tag), tag.weights, catalogs)
+            for key, tag in things.items()
+        }
+        each = [found[tag.object_id or tag.id] for tag in tags]
+        kept = each_once([(tag.from_ms, tag.to_ms) for tag in tags], each)
+        matches = {
+            tag.id: stored(candidates) if keeps else [] for tag, candidates, keeps in zip(tags, each, kept, strict=True)
+        }
         with self._database.write() as session:
             rows = MediaAcrossTenants(session)
             rows.get(media_id, lock=True)
@@ -185,9 +238,30 @@ class Analyses:
             MediaAcrossTenants(session).reopen(media_id, now)
 
     def _end(self, job: Job, state: MediaState, **values: object) -> None:
+        if state is MediaState.failed:
+            values |= {"live": False}
         with self._database.write() as session:
             ended = {"state": state, "lease_id": None, **values}
-            MediaAcrossTenants(session).update_held(job.media.id, job.lease_id, ended)
+            rows = MediaAcrossTenants(session)
+            if rows.update_held(job.media.id, job.lease_id, ended) and state is MediaState.failed:
+                rows.drop_checkpoint(job.media.id)
+
+
+def _thing(index: int, item: SeenObject) -> object:
+    return ("picture", index) if item.object_number is None else ("thing", item.object_number)
+
+
+def _goes_on(facts: Facts, due_at: datetime) -> dict[str, Any]:
+    """The columns of a live stream of which one more window was watched."""
+    told = {name: value for name, value in asdict(facts).items() if value is not None}
+    return {
+        "state": MediaState.pending,
+        "lease_id": None,
+        "error": None,
+        "attempts": 0,
+        "live": True,
+        "due_at": due_at,
+    } | told
 
 
 def _finished(facts: Facts, now: datetime, against: str) -> dict[str, Any]:
@@ -198,6 +272,8 @@ def _finished(facts: Facts, now: datetime, against: str) -> dict[str, Any]:
         "error": None,
         "attempts": 0,
         "progress": 1.0,
+        "live": False,
+        "stopping": False,
         "analysed_at": now,
         "matched_at": now,
         "matched_against": against,

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.media.views import Candidate
-from api.search.match import Match
+from api.search.match import Look, Match
 from api.search.outfits import Slot, slot_of
 from api.search.service import Finder
 
+ON_PAGE = Look(on_page=True)
 ANYTHING = "product"  # the detector's label for what has no other
 NEIGHBOURS = 24  # looked at a vector
+OFFERS = 2  # further offers of one product
 KEPT = 8  # stored a tag: more than is shown, because block lists and unlisting take some away later
 SLOT_OF_LABEL = {
     "top": Slot.top,
@@ -60,22 +62,46 @@ class Matcher:
         """Up to KEPT products in the catalogs, best first. Several vectors vote: the greatest summed score wins."""
         if not catalog_ids:
             return ()
-        lines = self._finder.match(vectors, catalog_ids=catalog_ids, k=NEIGHBOURS)
+        lines = self._finder.match(vectors, catalog_ids=catalog_ids, k=NEIGHBOURS, looks=[ON_PAGE] * len(vectors))
         scores: dict[str, list[float]] = {}
         types: dict[str, str] = {}
+        offers = _Offers()
         for match in (match for line in lines for match in line):
             taken_off = penalty(label, match)
             score = match.score - taken_off
             unconfirmed = taken_off == UNCONFIRMED_PENALTY
             if match.score >= self._floor + UNCONFIRMED_MARGIN if unconfirmed else score >= self._floor:
-                scores.setdefault(match.product.id, []).append(score)
-                types.setdefault(match.product.id, match.match_type.value)
+                product_id = offers.leader_of(match)
+                scores.setdefault(product_id, []).append(score)
+                types.setdefault(product_id, match.match_type.value)
         least = max(1.0, SUPPORT * len(lines))
         supported = {product_id: found for product_id, found in scores.items() if len(found) >= least}
         ranked = sorted(supported, key=lambda product_id: (-sum(supported[product_id]), product_id))
-        return tuple(
-            Candidate(product_id, _mean(supported[product_id]), types[product_id]) for product_id in ranked[:KEPT]
-        )
+        found = []
+        for leader in ranked:
+            # another seller's offer of the same thing fits as well as the first: the auction may choose among them
+            score, kind = _mean(supported[leader]), types[leader]
+            found += [Candidate(product_id, score, kind) for product_id in (leader, *offers.beside(leader))]
+        return tuple(found[:KEPT])
+
+
+class _Offers:
+    """Which products are offers of one thing, over several lines of matches that may lead with different ones."""
+
+    def __init__(self) -> None:
+        self._leader: dict[str, str] = {}
+
+    def leader_of(self, match: Match) -> str:
+        """The first product that stood for this one."""
+        ids = [match.product.id, *(product.id for product in match.offers)]
+        leader = next((self._leader[product_id] for product_id in ids if product_id in self._leader), ids[0])
+        for product_id in ids:
+            self._leader.setdefault(product_id, leader)
+        return leader
+
+    def beside(self, leader: str) -> list[str]:
+        """Its other offers, cheapest in stock first; not so many that nothing similar has a place."""
+        return [item for item, first in self._leader.items() if first == leader and item != leader][:OFFERS]
 
 
 def penalty(label: str, match: Match) -> float:

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import JSON, Column, Index, LargeBinary, UniqueConstraint, false, text
 from sqlmodel import Field, SQLModel
 
 from api.kit.db import UtcDateTime
@@ -71,11 +71,41 @@ class Media(SQLModel, table=True):
     duration_ms: int | None = None
     truncated: bool = False
     frames: int = 0
+    # a stream that is still going on: followed window by window until it ends, or somebody stops it
+    live: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    stopping: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    poster_key: str | None = Field(default=None, max_length=200)
     analysed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     matched_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     # what the index held when it was matched: another content, and it is matched again
     matched_against: str | None = Field(default=None, max_length=64)
     created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Verdict(StrEnum):
+    """What a shopper says of a product on a tag."""
+
+    not_this = "not_this"
+    right = "right"
+
+
+class TagVote(SQLModel, table=True):
+    """What one view of a page has said of one tag; a later word replaces it. Nothing tells who it was: the nonce is one
+    answer of ours to one page. It goes with its tag."""
+
+    __tablename__ = "tag_votes"
+    __table_args__ = (
+        Index("ix_tag_votes_site", "site_id", "at"),
+        Index("ix_tag_votes_tenant", "tenant_id"),
+    )
+
+    tag_id: str = Field(primary_key=True, max_length=40)
+    nonce: str = Field(primary_key=True, max_length=64)
+    tenant_id: str = Field(foreign_key="tenants.id")
+    site_id: str = Field(foreign_key="sites.id")
+    product_id: str = Field(max_length=40)
+    verdict: Verdict
+    at: datetime = Field(sa_type=UtcDateTime)
 
 
 class Tag(SQLModel, table=True):
@@ -103,12 +133,21 @@ class Tag(SQLModel, table=True):
     vectors: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     vector_count: int = 1
     embedder_version: str = Field(max_length=100)
+    # how much each vector counts in a vote; null: all alike
+    weights: list[float] | None = Field(default=None, sa_column=Column(JSON))
+    # in a video: tags of the same thing in several shots have the same; it is the id of the first
+    object_id: str | None = Field(default=None, max_length=40)
+    poster_key: str | None = Field(default=None, max_length=200)
     # [{product_id, score, match_type}], best first
     matches: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     state: TagState = TagState.active
     edited_label: str | None = Field(default=None, max_length=100)
     edited_box: list[float] | None = Field(default=None, sa_column=Column(JSON))
     pinned_product_id: str | None = Field(default=None, max_length=40)
+    # products that shoppers have voted off it (feedback.py): derived from the votes, so that showing it needs no join
+    voted_off: list[str] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, server_default=text("'[]'"))
+    )
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
 
@@ -116,3 +155,15 @@ class Tag(SQLModel, table=True):
     def edited(self) -> bool:
         """Whether somebody has decided anything about it."""
         return bool(self.state is not TagState.active or self.edited_label or self.edited_box or self.pinned_product_id)
+
+
+class VideoCheckpoint(SQLModel, table=True):
+    """How far a video has been watched and what was seen until then: a worker that takes it over goes on from there."""
+
+    __tablename__ = "video_checkpoints"
+
+    media_id: str = Field(primary_key=True, foreign_key="media.id")
+    tenant_id: str = Field(foreign_key="tenants.id")
+    at_ms: int
+    state: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    updated_at: datetime = Field(sa_type=UtcDateTime)

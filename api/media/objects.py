@@ -18,7 +18,9 @@ DUPLICATE = 0.75  # overlap from which two labels compete for one object
 
 @dataclass(frozen=True, eq=False)
 class SeenObject:
-    """One object: `vectors` (n, dim) are unit vectors; a video's object has a span and the way of its box."""
+    """One object: `vectors` (n, dim) are unit vectors. A video's object has a span and the way of its box; where it
+    appears in several shots, each is an entry with the same `object_number`, the same vectors and the same weights of
+    them."""
 
     label: str
     score: float
@@ -27,6 +29,9 @@ class SeenObject:
     from_ms: int | None = None
     to_ms: int | None = None
     track: list[list[float]] | None = None
+    object_number: int | None = None
+    weights: tuple[float, ...] = ()
+    poster_key: str = ""
 
 
 def without_duplicates(boxes: Sequence[Xywh]) -> list[int]:
@@ -60,6 +65,7 @@ def reconcile(
     the ids of those whose object is gone; one that somebody has edited stays: its object may only be hard to see."""
     free = list(tags)
     new = []
+    first_of: dict[int, str] = {}  # the tag of an object's first span names the object
     for item, found in zip(seen, matches, strict=True):
         tag = _same_object(free, item)
         if tag is None:
@@ -71,6 +77,8 @@ def reconcile(
         else:
             free.remove(tag)
         _fill(tag, item, found, embedder_version, now)
+        if item.object_number is not None:
+            tag.object_id = first_of.setdefault(item.object_number, tag.id)
     return new, [tag.id for tag in free if not tag.edited]
 
 
@@ -80,18 +88,26 @@ def _fill(tag: Tag, item: SeenObject, found: Sequence[Candidate], version: str, 
     tag.from_ms, tag.to_ms, tag.track = item.from_ms, item.to_ms, item.track
     tag.vectors = np.ascontiguousarray(item.vectors, np.float32).tobytes()
     tag.vector_count, tag.embedder_version = len(item.vectors), version
+    tag.weights, tag.poster_key = list(item.weights) or None, item.poster_key or None
     tag.matches = stored(found)
     tag.updated_at = now
 
 
 def _same_object(tags: Sequence[Tag], item: SeenObject) -> Tag | None:
     overlaps = [
-        (iou((tag.x, tag.y, tag.w, tag.h), item.box), tag)
+        (max(iou((tag.x, tag.y, tag.w, tag.h), item.box), _start_alike(tag, item)), tag)
         for tag in tags
         if tag.label == item.label and _overlap_in_time(tag, item)
     ]
     overlap, best = max(overlaps, key=lambda pair: pair[0], default=(0.0, None))
     return best if overlap >= SAME_OBJECT else None
+
+
+def _start_alike(tag: Tag, item: SeenObject) -> float:
+    """Overlap at the moment where both begin: what goes on in a live stream was seen best elsewhere a window ago."""
+    if tag.from_ms is None or tag.from_ms != item.from_ms or not tag.track or not item.track:
+        return 0.0
+    return iou(tag.track[0][1:], item.track[0][1:])
 
 
 def _overlap_in_time(tag: Tag, item: SeenObject) -> bool:

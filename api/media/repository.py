@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, CursorResult, func, or_
 from sqlmodel import Session, col, delete, select, update
 
 from api.kit.db import TenantRepository
-from api.media.models import Media, MediaState, Tag
+from api.media.models import Media, MediaState, Tag, TagVote, VideoCheckpoint
 from api.media.schemas import MediaStatus
 from api.sites.models import Site
 
@@ -58,6 +58,11 @@ class MediaRepository(TenantRepository):
         mine = select(Tag.media_id).where(Tag.id == tag_id, Tag.tenant_id == self.tenant_id)
         self.get(self.session.exec(mine).one_or_none() or "", lock=True)
         return self.session.exec(select(Tag).where(Tag.id == tag_id, Tag.tenant_id == self.tenant_id)).one_or_none()
+
+    def delete(self, media_id: str) -> None:
+        """Remove one of this tenant's with all that was seen on it; a worker that watches it finds its row gone."""
+        for table, column in ((Tag, Tag.media_id), (VideoCheckpoint, VideoCheckpoint.media_id), (Media, Media.id)):
+            self.session.exec(delete(table).where(col(column) == media_id, col(table.tenant_id) == self.tenant_id))
 
     def created_since(self, site_id: str | None, since: datetime) -> int:
         """How many of a site (None: of the tenant's video jobs) were created since then."""
@@ -113,6 +118,20 @@ class MediaAcrossTenants:
         statement = update(Media).where(col(Media.id) == media_id, col(Media.lease_id) == lease_id).values(**values)
         return self._rows(statement) == 1
 
+    def checkpoint(self, media_id: str) -> VideoCheckpoint | None:
+        """How far a video has been watched."""
+        return self.session.get(VideoCheckpoint, media_id)
+
+    def set_checkpoint(self, media: Media, at_ms: int, state: bytes, now: datetime) -> None:
+        """Keep how far it has been watched, in a transaction that holds the row."""
+        self.session.merge(
+            VideoCheckpoint(media_id=media.id, tenant_id=media.tenant_id, at_ms=at_ms, state=state, updated_at=now)
+        )
+
+    def drop_checkpoint(self, media_id: str) -> None:
+        """It has been watched to its end, or is to be watched anew."""
+        self.session.exec(delete(VideoCheckpoint).where(col(VideoCheckpoint.media_id) == media_id))
+
     def set_state(self, media_id: str, state: MediaState) -> None:
         """Set the state of a row that this transaction has already secured."""
         self._rows(update(Media).where(col(Media.id) == media_id).values(state=state))
@@ -130,7 +149,8 @@ class MediaAcrossTenants:
         self._rows(statement.values(state=MediaState.pending, due_at=now, attempts=0))
 
     def delete_tags(self, tag_ids: Sequence[str]) -> None:
-        """Remove tags of objects that are no longer seen."""
+        """Remove tags of objects that are no longer seen, and what was said of them."""
+        self.session.exec(delete(TagVote).where(col(TagVote.tag_id).in_(tag_ids)))
         self.session.exec(delete(Tag).where(col(Tag.id).in_(tag_ids)))
 
     def due(self, now: datetime, limit: int) -> Sequence[Media]:

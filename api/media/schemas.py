@@ -57,6 +57,15 @@ class TagProduct(ProductRead):
     match_type: str
 
 
+class VotesRead(BaseModel):
+    """What shoppers have said of a product on a tag, by page views. `off`: it is taken off the tag, unless pinned."""
+
+    product_id: str
+    not_this: int
+    right: int
+    off: bool
+
+
 class TagRead(BaseModel):
     """A tag as its publisher sees it. `label` and `box` are what pages show, `detected` is what was found."""
 
@@ -72,6 +81,7 @@ class TagRead(BaseModel):
     track: list[list[float]] | None
     product_id: str | None = Field(description="The product that the publisher has pinned to this tag.")
     products: list[TagProduct]
+    votes: list[VotesRead]
     updated_at: UtcTime
 
 
@@ -154,7 +164,8 @@ JOB_STATE_OF = {
 
 
 class VideoRead(BaseModel):
-    """A video job. `truncated`: only the first part, up to our limit, was looked at."""
+    """A video job. `truncated`: only a part was looked at: up to our limit, to where it was stopped, or to where the
+    file breaks. `live`: a stream that is still followed; its tags appear window by window while it is running."""
 
     id: str
     state: JobState
@@ -163,15 +174,20 @@ class VideoRead(BaseModel):
     error: str | None
     duration_ms: int | None
     truncated: bool
+    live: bool
+    poster_url: str | None = Field(description="The frame that shows most, as JPEG; wants the same key.")
     counts: VideoCounts
     created_at: UtcTime
     analysed_at: UtcTime | None
 
 
 class TimedTag(BaseModel):
-    """A product's span in a video; `track` rows are [ms, x, y, w, h], with straight ways between them."""
+    """A product's span in a video; `track` rows are [ms, x, y, w, h], with straight ways between them. Spans of the
+    same thing in several shots have the same `object_id`."""
 
     id: str
+    object_id: str
+    poster_url: str | None
     label: str
     score: float
     box: BoxRead
@@ -187,3 +203,31 @@ class TimedTags(BaseModel):
     state: JobState
     duration_ms: int | None
     tags: list[TimedTag]
+
+
+class Span(BaseModel):
+    """One appearance of a thing; `tag_id` is the tag that stands there."""
+
+    tag_id: str
+    from_ms: int
+    to_ms: int
+    score: float
+    box: BoxRead
+    track: list[list[float]]
+    poster_url: str | None
+
+
+class TimedObject(BaseModel):
+    """One thing in a video, with all its appearances and its products, which are listed once."""
+
+    id: str
+    label: str
+    spans: list[Span]
+    products: list[TagProduct]
+
+
+class VideoExport(BaseModel):
+    """Everything that is known of a video, for players and editors that know nothing of us."""
+
+    video: VideoRead
+    objects: list[TimedObject]

@@ -1,7 +1,8 @@
 """The publisher's control over media and tags. Looking at media is in `analysis.py`, pages' answers in `serving.py`."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,14 @@ from api.accounts.service import AccountService
 from api.errors import Conflict, NotFound, Unprocessable
 from api.kit.paging import Cursor
 from api.media.analysis import Analyses, Facts
+from api.media.feedback import summed
 from api.media.matching import Matcher
 from api.media.models import Media, MediaState, Tag, TagState
 from api.media.repository import MediaRepository
-from api.media.schemas import BoxRead, MediaRead, MediaStatus, MediaUpdate, TagProduct, TagRead, TagUpdate
+from api.media.schemas import BoxRead, MediaRead, MediaStatus, MediaUpdate, TagProduct, TagRead, TagUpdate, VotesRead
 from api.media.shelf import Shelf
 from api.media.views import box_of, candidates_of
+from api.media.votes_repository import Count, VotesRepository
 
 if TYPE_CHECKING:
     from api.ports import Ports
@@ -41,6 +44,7 @@ class MediaService:
 
     def __init__(self, session: Session, tenant_id: str, actor: str, now: datetime, shelf: Shelf) -> None:
         self._rows = MediaRepository(session, tenant_id)
+        self._votes = VotesRepository(session, tenant_id)
         self._account = AccountService(session, tenant_id, actor, now)
         self._shelf = shelf
         self._now = now
@@ -49,12 +53,14 @@ class MediaService:
         """Media with their tags, newest first, one more than the page holds."""
         rows = self._rows.page(site_id, status, cursor.after, cursor.limit)
         tags = self._rows.tags_of([media.id for media in rows])
-        return [self._read(media, tags[media.id]) for media in rows]
+        votes = self._votes.counts([tag.id for found in tags.values() for tag in found])
+        return [self._read(media, tags[media.id], votes) for media in rows]
 
     def get(self, media_id: str) -> MediaRead:
         """One picture or video."""
         media = self._media(media_id)
-        return self._read(media, self._rows.tags_of([media_id])[media_id])
+        tags = self._rows.tags_of([media_id])[media_id]
+        return self._read(media, tags, self._votes.counts([tag.id for tag in tags]))
 
     def update(self, media_id: str, data: MediaUpdate) -> MediaRead:
         """Block it or let it be tagged."""
@@ -89,7 +95,7 @@ class MediaService:
             self._pin(tag, data.product_id)
         tag.updated_at = self._now
         self._account.record("tag.updated", tag_id)
-        return self._tag(tag)
+        return self._tag(tag, self._votes.counts([tag.id])[tag.id])
 
     def _pin(self, tag: Tag, product_id: str | None) -> None:
         if product_id is not None and not self._shelf.within(self._shelf.listed(), [product_id]):
@@ -107,18 +113,19 @@ class MediaService:
             raise NotFound("No such picture or video.")
         return media
 
-    def _read(self, media: Media, tags: Sequence[Tag]) -> MediaRead:
+    def _read(self, media: Media, tags: Sequence[Tag], votes: Mapping[str, Sequence[Count]]) -> MediaRead:
         fields = media.model_dump(include=set(MediaRead.model_fields))
         status = MediaStatus.blocked if media.blocked else MediaStatus(media.state)
-        return MediaRead(**fields, status=status, tags=[self._tag(tag) for tag in tags])
+        return MediaRead(**fields, status=status, tags=[self._tag(tag, votes[tag.id]) for tag in tags])
 
-    def _tag(self, tag: Tag) -> TagRead:
+    def _tag(self, tag: Tag, votes: Sequence[Count]) -> TagRead:
         detected = {"label": tag.label, "box": {"x": tag.x, "y": tag.y, "w": tag.w, "h": tag.h}}
         return TagRead(
             id=tag.id, media_id=tag.media_id, state=tag.state, label=tag.edited_label or tag.label,
             box=BoxRead(**box_of(tag)), detected=detected, score=tag.score, from_ms=tag.from_ms, to_ms=tag.to_ms,
             track=tag.track, product_id=tag.pinned_product_id,
             products=products_of(tag, self._shelf, self._shelf.listed()), updated_at=tag.updated_at,
+            votes=[VotesRead(**asdict(said), off=said.off) for said in summed(votes)],
         )  # fmt: skip
 
 

@@ -71,7 +71,7 @@ class Shelf:
     def _shelved(self, product: ProductRead) -> Shelved:
         ready = self._ready.get(product.id)
         if ready is None or ready.product is not product:
-            fields = product.model_dump(mode="json")
+            fields = product.model_dump(mode="json", exclude={"seen"})  # pages have no use for it, only its bytes
             if product.image_url:
                 # from our host: a page needs no other origin, and a shopper's address reaches no brand
                 fields["image_url"] = f"{self._base_url}/i/{product.id}/{PICTURE_WIDTH}"

@@ -67,7 +67,7 @@ def parse(body: bytes) -> tuple[TagsRequest, list[MediaUrl]]:
     try:
         request = _decoder.decode(body)
     except msgspec.ValidationError as error:
-        pointer, detail = _pointed(str(error))
+        pointer, detail = pointed(str(error))
         raise Unprocessable(f"{pointer}: {detail}", errors=[FieldError(pointer, detail)]) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"The body is not valid JSON: {error}", pointer="#") from error
@@ -82,7 +82,7 @@ def parse(body: bytes) -> tuple[TagsRequest, list[MediaUrl]]:
     return request, addresses
 
 
-def _pointed(message: str) -> tuple[str, str]:
+def pointed(message: str) -> tuple[str, str]:
     """msgspec's `… - at `$.media[0].url`` as a JSON pointer and the rest."""
     match = PATH.search(message)
     missing = re.match(r"Object missing required field `(\w+)`", message)

@@ -1,6 +1,6 @@
 """`/v1/videos`: look at a video, tell how far it is, and give its timed tags."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -8,8 +8,8 @@ from fastapi.concurrency import run_in_threadpool
 from api.accounts.auth import Principal, requires
 from api.accounts.scopes import Scope
 from api.errors import TooManyRequests, Unprocessable
-from api.kit.db import ReadSession
-from api.media.schemas import TimedTags, VideoRead
+from api.kit.db import ReadSession, WriteSession
+from api.media.schemas import TimedTags, VideoExport, VideoRead
 from api.media.video_intake import BODY_DESCRIPTION, video_of
 from api.media.videos import VideoService
 from api.media.vtt import web_vtt
@@ -18,6 +18,8 @@ from api.ports import Ports, PortsDep
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 Reader = Annotated[Principal, Depends(requires(Scope.media_read))]
 Writer = Annotated[Principal, Depends(requires(Scope.media_write))]
+JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}}}
+NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 Ms = Annotated[int | None, Query(ge=0, le=10**9)]
 
 
@@ -51,7 +53,48 @@ def video_tags(
 def video_tags_vtt(video_id: str, caller: Reader, session: ReadSession, ports: PortsDep) -> Response:
     """The tags as WebVTT, a cue a tag."""
     tags = VideoService(session, caller.tenant_id, ports).tags(video_id, None, None).tags
-    return Response(web_vtt(tags), media_type="text/vtt; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
+    return Response(web_vtt(tags), media_type="text/vtt; charset=utf-8", headers=NOSNIFF)
+
+
+@router.get("/{video_id}/tags.json")
+def video_export(
+    video_id: str, caller: Reader, session: ReadSession, ports: PortsDep, response: Response
+) -> VideoExport:
+    """Things with their spans, tracks and products, to be kept as a file."""
+    export = VideoService(session, caller.tenant_id, ports).export(video_id)
+    response.headers["Content-Disposition"] = f'attachment; filename="{export.video.id}.json"'
+    return export
+
+
+@router.get("/{video_id}/poster.jpg", response_class=Response, responses=JPEG)
+def video_poster(video_id: str, caller: Reader, session: ReadSession, ports: PortsDep) -> Response:
+    """The frame that shows most."""
+    return _jpeg(VideoService(session, caller.tenant_id, ports).poster(video_id))
+
+
+@router.get("/{video_id}/tags/{tag_id}/poster.jpg", response_class=Response, responses=JPEG)
+def tag_poster(video_id: str, tag_id: str, caller: Reader, session: ReadSession, ports: PortsDep) -> Response:
+    """The best sight of what the tag stands on."""
+    return _jpeg(VideoService(session, caller.tenant_id, ports).poster(video_id, tag_id))
+
+
+@router.post("/{video_id}/stop")
+def stop_video(video_id: str, caller: Writer, session: WriteSession, ports: PortsDep) -> VideoRead:
+    """Follow a live stream no longer, or a long film; its tags up to then stay."""
+    return VideoService(session, caller.tenant_id, ports).stop(video_id)
+
+
+@router.delete("/{video_id}", status_code=204)
+def delete_video(video_id: str, caller: Writer, session: WriteSession, ports: PortsDep) -> None:
+    """Forget a video, its tags, its pictures and the upload; whoever looks at it stops."""
+    keys = VideoService(session, caller.tenant_id, ports).delete(video_id)
+    session.commit()  # a blob that outlives its row is lost room; a row without its blob would be a lie
+    for key in keys:
+        ports.blobs.delete(key)
+
+
+def _jpeg(data: bytes) -> Response:
+    return Response(data, media_type="image/jpeg", headers=NOSNIFF | {"Cache-Control": "private, max-age=3600"})
 
 
 def _check_budget(ports: Ports, caller: Principal) -> None:

@@ -51,6 +51,9 @@ def checks_of(ports: "Ports") -> dict[str, Check]:
     status = getattr(ports.event_log, "status", None)
     if status is not None:
         checks["kafka"] = lambda: _refuse(status())
+    kept = getattr(ports.index, "status", None)  # one in the process, whose files may not be usable
+    if kept is not None:
+        checks["index"] = _all_of(ports.index.check, lambda: _refuse(kept()))
     if isinstance(ports.queue, CeleryQueue):
         checks["broker"] = ports.queue.check
     return checks

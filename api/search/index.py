@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,8 @@ class IndexMissing(IndexUnavailable):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IndexRow:
-    """One product: its unit vector and what it can be filtered by. `price_micros` is what it costs today."""
+    """One product: its unit vector and what it can be filtered by. `price_micros` is what it costs today, `colours` are
+    names of those that make up much of it, `stamp` changes when the product does."""
 
     product_id: str
     vector: NDArray[np.float32]
@@ -39,13 +40,16 @@ class IndexRow:
     currency: str | None = None
     in_stock: bool = True
     audience: str | None = None
+    colours: tuple[str, ...] = ()
+    pattern: str | None = None
+    stamp: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class IndexFilter:
     """Which products may be found. `catalog_ids` is the caller's scope and has no default; an empty set elsewhere means
     any. Text is compared without case, and a category also matches everything below it ("Shoes" finds "Shoes > Boots").
-    Products without a price are outside every price bound."""
+    Of several colours one is enough. Products without a price are outside every price bound."""
 
     catalog_ids: frozenset[str]
     brand: frozenset[str] = frozenset()
@@ -55,6 +59,8 @@ class IndexFilter:
     currency: str | None = None
     in_stock: bool | None = None
     audience: frozenset[str] = frozenset()
+    colour: frozenset[str] = frozenset()
+    pattern: frozenset[str] = frozenset()
     exclude_product_ids: frozenset[str] = field(default=frozenset())
 
 
@@ -115,6 +121,17 @@ class ProductIndex(IndexFilling, Protocol):
 
     def close(self) -> None:
         """Let go of the connection, if there is one."""
+
+
+@runtime_checkable
+class KeptIndex(ProductIndex, Protocol):
+    """An index of one process that keeps its rows from one start to the next, possibly without the last changes."""
+
+    def catalog_ids(self) -> list[str]:
+        """Every catalog of which it may hold something."""
+
+    def stamps(self, catalog_id: str) -> dict[str, int]:
+        """By product the stamp of the row that it holds."""
 
 
 def category_key(category: str) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from api.catalog.schemas import ProductRead
+from api.vision.attributes import Attributes
 
 
 class MatchType(StrEnum):
@@ -14,8 +15,29 @@ class MatchType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """`score` is the cosine of the two vectors."""
+    """`score` is the cosine of the two vectors; `offers` are the same product of other sellers, cheapest in stock
+    first."""
 
     product: ProductRead
     score: float
     match_type: MatchType
+    offers: tuple[ProductRead, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is known of the object searched for beside its vector; an empty part is not known and decides nothing.
+    `colours` are (name, share), `label` is the detector's; `on_page`: nobody asked for it, it was met on a page."""
+
+    colours: tuple[tuple[str, float], ...] = ()
+    audience: str | None = None
+    label: str | None = None
+    on_page: bool = False
+
+    @classmethod
+    def of(cls, seen: Attributes, label: str | None) -> "Look":
+        """Of an object that was looked at."""
+        return cls(tuple((colour.name, colour.share) for colour in seen.colours), label=label)
+
+
+UNKNOWN_LOOK = Look()

@@ -15,9 +15,9 @@ from api.search.milvus_rows import catalogs_expression, entity, expression, ids_
 from api.search.milvus_server import MilvusServer
 from api.settings import IndexSettings
 
-LAYOUT = 1  # of the rows; another one gets collections of its own
+LAYOUT = 2  # of the rows; another one gets collections of its own, filled by the first process that misses them
 CALL_BYTES = 4 * 1024**2  # a message to Milvus may have 64 MiB, one of its own log 5
-ROW_BYTES = 600  # beside the vector
+ROW_BYTES = 700  # beside the vector
 KEYS = 1000  # in one expression
 MOST = 16_384  # hits that Milvus gives a vector
 EF = 128

@@ -7,7 +7,7 @@ from pymilvus import DataType, MilvusClient
 from pymilvus.client.types import LoadState
 
 from api.search.index import IndexMissing, IndexUnavailable
-from api.search.milvus_rows import MAX_DEPTH
+from api.search.milvus_rows import MAX_COLOURS, MAX_DEPTH
 from api.search.milvus_server import MilvusServer
 from api.settings import IndexSettings
 
@@ -35,7 +35,8 @@ class Collections:
         # a search over few catalogs then looks into few partitions
         schema.add_field("catalog", DataType.INT64, is_partition_key=True)
         schema.add_field("categories", DataType.ARRAY, element_type=DataType.INT64, max_capacity=MAX_DEPTH)
-        for field in ("brand", "price", "currency", "audience"):
+        schema.add_field("colours", DataType.ARRAY, element_type=DataType.INT64, max_capacity=MAX_COLOURS)
+        for field in ("brand", "price", "currency", "audience", "pattern"):
             schema.add_field(field, DataType.INT64)
         schema.add_field("in_stock", DataType.BOOL)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=self._dim)

@@ -14,6 +14,7 @@ from api.search.index import IndexFilter, IndexRow, category_key
 
 NO_TEXT = 0
 NO_PRICE = -1
+MAX_COLOURS = 64
 MAX_DEPTH = 500  # of a category's path; titles of categories have 300 characters at most
 PLAIN_ID = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 
@@ -47,6 +48,8 @@ def entity(key: str, catalog_id: str, row: IndexRow) -> dict[str, Any]:
         "price": NO_PRICE if row.price_micros is None else row.price_micros,
         "currency": _folded(row.currency),
         "audience": _folded(row.audience),
+        "pattern": _folded(row.pattern),
+        "colours": sorted({_folded(colour) for colour in row.colours})[:MAX_COLOURS],
         "in_stock": row.in_stock,
         "vector": row.vector,
     }
@@ -79,6 +82,10 @@ def expression(where: IndexFilter) -> str:
         tests.append(f"currency == {_folded(where.currency)}")
     if where.audience:
         tests.append(_one_of("audience", map(_folded, where.audience)))
+    if where.pattern:
+        tests.append(_one_of("pattern", map(_folded, where.pattern)))
+    if where.colour:
+        tests.append(f"array_contains_any(colours, {sorted({_folded(item) for item in where.colour})})")
     if where.in_stock is not None:
         tests.append(f"in_stock == {str(where.in_stock).lower()}")
     return " and ".join(tests)

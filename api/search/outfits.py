@@ -8,6 +8,7 @@ among the categories chosen here, the search ranks by visual closeness.
 import re
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Slot(StrEnum):
@@ -44,6 +45,7 @@ NEVER_TOGETHER = ({Slot.dress, Slot.top}, {Slot.dress, Slot.bottom})
 MAX_CATEGORY = 500
 
 
+@lru_cache(maxsize=50_000)
 def slot_of(category: str) -> Slot | None:
     """The slot that a category names, its last part first; None for what is not worn."""
     parts = [part.strip() for part in category[:MAX_CATEGORY].casefold().split(">")]

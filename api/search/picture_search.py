@@ -2,11 +2,14 @@
 
 from typing import TYPE_CHECKING
 
+from api.catalog.audience import audience_seen
 from api.errors import Unprocessable
 from api.kit.ids import new_id
+from api.search.match import Look
+from api.search.ranking import VOTERS
 from api.search.schemas import MOST_OBJECTS, FilterQuery, MatchRead, ObjectRead, SearchAnswer, SearchQuery
-from api.vision.picture import WHOLE, Picture
-from api.vision.schemas import BoxRead
+from api.vision.picture import WHOLE, Detection, Picture
+from api.vision.schemas import AttributesRead, BoxRead, ImageRead
 
 if TYPE_CHECKING:
     from api.ports import Ports
@@ -15,8 +18,10 @@ if TYPE_CHECKING:
 def search_picture(ports: "Ports", tenant_id: str, data: bytes, options: SearchQuery) -> SearchAnswer:
     """Blocks for decoding and inference: run it on `ports.eyes.work`. Raises PictureError and Unprocessable."""
     catalog_ids = catalogs_asked_for(ports.catalogs.searchable_catalog_ids(tenant_id), options)
-    objects = _objects(ports, ports.eyes.decode(data), options, catalog_ids)
-    return SearchAnswer(query_id=new_id("qry"), objects=objects)
+    picture, place = ports.eyes.decode(data), options.place()
+    found = ports.eyes.detect(picture, options.min_score, MOST_OBJECTS) if place is None else []
+    objects = _objects(ports, picture, found, options, catalog_ids)
+    return SearchAnswer(query_id=new_id("qry"), image=ImageRead.of(picture, found), objects=objects)
 
 
 def catalogs_asked_for(visible: frozenset[str], options: FilterQuery) -> frozenset[str]:
@@ -28,15 +33,23 @@ def catalogs_asked_for(visible: frozenset[str], options: FilterQuery) -> frozens
     return asked or visible
 
 
-def _objects(ports: "Ports", picture: Picture, options: SearchQuery, catalog_ids: frozenset[str]) -> list[ObjectRead]:
-    place = options.place()
-    found = ports.eyes.detect(picture, options.min_score, MOST_OBJECTS) if place is None else []
+def _objects(
+    ports: "Ports", picture: Picture, found: list[Detection], options: SearchQuery, catalog_ids: frozenset[str]
+) -> list[ObjectRead]:
     # a studio picture may show nothing that the detector knows: then the whole of it is searched for
-    boxes = [item.box for item in found] or [place or WHOLE]
+    boxes = [item.box for item in found] or [options.place() or WHOLE]
+    seen: list[tuple[str | None, float | None]] = [(item.label, item.score) for item in found] or [(None, None)]
+    attributes = ports.eyes.attributes(picture, boxes, [label for label, _ in seen])
+    looks = [Look.of(item, label) for item, (label, _) in zip(attributes, seen, strict=True)]
     vectors = ports.eyes.embed(picture, boxes)
-    lines = ports.finder.match(vectors, catalog_ids=catalog_ids, k=options.limit, **options.filters())
-    seen: list[tuple[str | None, float | None]] = [(item.label, item.score) for item in found]
+    lines = ports.finder.match(vectors, catalog_ids=catalog_ids, k=options.limit, looks=looks, **options.filters())
     return [
-        ObjectRead(label=label, score=score, box=BoxRead.of(box), matches=[MatchRead.of(match) for match in line])
-        for (label, score), box, line in zip(seen or [(None, None)], boxes, lines, strict=True)
+        ObjectRead(
+            label=label,
+            score=score,
+            box=BoxRead.of(box),
+            attributes=AttributesRead.of(item, audience_seen(label, [near.product.audience for near in line[:VOTERS]])),
+            matches=[MatchRead.of(match) for match in line],
+        )
+        for (label, score), box, item, line in zip(seen, boxes, attributes, lines, strict=True)
     ]

@@ -3,22 +3,24 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from api.catalog.across_tenants_repository import CatalogRowsAcrossTenants
+from api.catalog.across_tenants_repository import CatalogRowsAcrossTenants, Indexed
 from api.catalog.directory import indexed_products
 from api.catalog.models import Product
 from api.catalog.schemas import Availability
 from api.kit.db import Database
-from api.search.index import IndexFilling, IndexMissing, IndexRow, ProductIndex
+from api.search.index import IndexFilling, IndexMissing, IndexRow, KeptIndex, ProductIndex
 
 log = logging.getLogger(__name__)
 CHUNK = 500
+FILTERED_SHARE = 0.15  # a product is found by the colours that it has at least this much of
 CLOCKS_DIFFER = timedelta(minutes=2)
 ALONE = "search.reindex"
 
@@ -39,9 +41,10 @@ class Repaired:
     removed: int
 
 
-def index_row(product: Product, vector: NDArray[np.float32]) -> IndexRow:
-    """What the index knows of a product. It costs its sale price where it has one."""
+def index_row(product: Product, vector: NDArray[np.float32], seen: Mapping[str, Any] | None = None) -> IndexRow:
+    """What the index knows of a product with these looks (as stored). It costs its sale price where it has one."""
     on_sale = product.sale_price_micros is not None
+    looks = seen or {"colours": (), "pattern": None}
     return IndexRow(
         product_id=product.id,
         vector=vector,
@@ -51,7 +54,15 @@ def index_row(product: Product, vector: NDArray[np.float32]) -> IndexRow:
         currency=product.currency,
         in_stock=product.availability == Availability.in_stock,
         audience=product.audience or None,
+        colours=tuple(colour["name"] for colour in looks["colours"] if colour["share"] >= FILTERED_SHARE),
+        pattern=looks["pattern"],
+        stamp=stamp_of(product.updated_at),
     )
+
+
+def stamp_of(updated_at: datetime) -> int:
+    """In microseconds, as far as a database keeps them."""
+    return int(updated_at.timestamp() * 1e6)
 
 
 def rebuild_index(database: Database, index: IndexFilling, embedder_version: str, dim: int) -> Rebuilt:
@@ -80,7 +91,11 @@ class Rebuilder:
             self._index.check()
         except IndexMissing:
             return self.reindex(now)
-        return None if self._index.durable else rebuild_index(self._database, self._index, self._version, self._dim)
+        if self._index.durable:
+            return None
+        if isinstance(self._index, KeptIndex) and self._index.catalog_ids():
+            return self._renewed(self._index)
+        return rebuild_index(self._database, self._index, self._version, self._dim)
 
     def reindex(self, now: datetime) -> Rebuilt | None:
         """Build the index anew beside the old one, then put it in its place; what changed meanwhile is put once more.
@@ -138,6 +153,25 @@ class Rebuilder:
             added, removed = added + more, removed + fewer
         return Repaired(added, removed)
 
+    def _renewed(self, kept: KeptIndex) -> Rebuilt:
+        """Bring rows that were kept since an earlier start up to date: every one is compared by its stamp."""
+        with self._database.read() as session:
+            live = CatalogRowsAcrossTenants(session).index_counts()
+        for catalog_id in set(kept.catalog_ids()).difference(live):
+            kept.drop_catalog(catalog_id)
+        held = 0
+        for catalog_id in live:
+            with self._database.read() as session:
+                wanted = CatalogRowsAcrossTenants(session).indexed_stamps(self._version, catalog_id)
+            stamps = kept.stamps(catalog_id)
+            changed = [product_id for product_id, at in wanted if stamps.pop(product_id, None) != stamp_of(at)]
+            if changed or stamps:
+                log.info("catalog %s: %d rows of the index are read anew, %d go", catalog_id, len(changed), len(stamps))
+            self._index.remove(catalog_id, list(stamps))
+            self._settle(catalog_id, changed)
+            held += kept.count(catalog_id)
+        return Rebuilt(held, 0)
+
     def _agrees(self, catalog_id: str) -> bool:
         """A second look: an import moves both counts while the first one goes round."""
         held = self._index.count(catalog_id)
@@ -167,18 +201,18 @@ class Rebuilder:
                 waiting = CatalogRowsAcrossTenants(session).waiting_of(asked)
             _put(self._index, rows, self._dim)
             # what waits may just have been put by whoever looks at it
-            gone = set(asked).difference((product.id for product, _ in rows), waiting)
+            gone = set(asked).difference((product.id for product, *_ in rows), waiting)
             if gone:
                 self._index.remove(catalog_id, sorted(gone))
 
 
-def _put(index: IndexFilling, chunk: Iterable[tuple[Product, bytes]], dim: int) -> int:
+def _put(index: IndexFilling, chunk: Iterable[Indexed], dim: int) -> int:
     """How many could be put."""
     rows: dict[str, list[IndexRow]] = defaultdict(list)
-    for product, vector in chunk:
+    for product, vector, seen in chunk:
         if (
             len(vector) == 4 * dim
-            and np.isfinite((row := index_row(product, np.frombuffer(vector, "<f4"))).vector).all()
+            and np.isfinite((row := index_row(product, np.frombuffer(vector, "<f4"), seen)).vector).all()
         ):
             rows[product.catalog_id].append(row)
     for catalog_id, found in rows.items():

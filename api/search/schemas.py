@@ -8,8 +8,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from api.catalog.schemas import ProductRead
 from api.search.match import Match, MatchType
 from api.search.service import Filters
+from api.vision.colours import NAMES
+from api.vision.pattern import Pattern
 from api.vision.picture import WHOLE, Box
-from api.vision.schemas import BoxRead, MinScore
+from api.vision.schemas import AttributesRead, BoxRead, ImageRead, MinScore
 
 MAX_VALUES = 50
 MOST_OBJECTS = 20
@@ -17,6 +19,15 @@ EDGE = 1e-6  # boxes that we answered may be off by the last digit when they com
 Word = Annotated[str, Field(min_length=1, max_length=500)]
 Words = Annotated[list[Word], Field(max_length=MAX_VALUES)]
 Micros = Annotated[int, Field(ge=0, le=10**15)]
+
+
+def _colour_name(text: str) -> str:
+    if (name := text.casefold()) not in NAMES:
+        raise ValueError(f"one of {', '.join(NAMES)}")
+    return name
+
+
+ColourName = Annotated[str, Field(max_length=40), AfterValidator(_colour_name)]
 
 
 def _box_of(text: str) -> Box:
@@ -49,6 +60,12 @@ class FilterQuery(BaseModel):
     currency: str | None = Field(default=None, pattern="^[A-Za-z]{3}$", description="Only prices in this currency.")
     in_stock: bool | None = Field(default=None, description="true: only what is in stock; false: only what is not.")
     audience: Words = Field(default=[], description="Any of these audiences.")
+    colour: Annotated[list[ColourName], Field(max_length=MAX_VALUES)] = Field(
+        default=[], description="Of any of these colours, as seen on the product's picture (a share of 0.15 at least)."
+    )
+    pattern: Annotated[list[Pattern], Field(max_length=MAX_VALUES)] = Field(
+        default=[], description="Of any of these patterns, as seen on the product's picture."
+    )
 
     @field_validator("price_max_micros")
     @classmethod
@@ -67,6 +84,8 @@ class FilterQuery(BaseModel):
             currency=self.currency,
             in_stock=self.in_stock,
             audience=frozenset(self.audience),
+            colour=frozenset(self.colour),
+            pattern=frozenset(self.pattern),
         )
 
 
@@ -86,16 +105,24 @@ class SearchQuery(FilterQuery):
         return None if self.detect else WHOLE
 
 
+class OfferRead(BaseModel):
+    """One further offer of a match."""
+
+    product: ProductRead
+
+
 class MatchRead(BaseModel):
-    """`score` is the cosine of the two pictures' vectors."""
+    """`score` is the cosine of the two pictures' vectors; the order follows it but for the documented rules."""
 
     product: ProductRead
     score: float
     match_type: MatchType
+    offers: list[OfferRead] = Field(description="The same product of other sellers, cheapest in stock first.")
 
     @classmethod
     def of(cls, match: Match) -> "MatchRead":
-        return cls(product=match.product, score=match.score, match_type=match.match_type)
+        offers = [OfferRead(product=product) for product in match.offers]
+        return cls(product=match.product, score=match.score, match_type=match.match_type, offers=offers)
 
 
 class MatchesAnswer(BaseModel):
@@ -108,9 +135,11 @@ class ObjectRead(BaseModel):
     label: str | None
     score: float | None
     box: BoxRead
+    attributes: AttributesRead
     matches: list[MatchRead]
 
 
 class SearchAnswer(BaseModel):
     query_id: str
+    image: ImageRead
     objects: list[ObjectRead]

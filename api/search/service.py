@@ -1,6 +1,6 @@
 """Finder: from vectors and products to matches, inside the catalogs that the caller may see. Thread-safe."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypedDict, Unpack
 
 import numpy as np
@@ -9,12 +9,21 @@ from numpy.typing import NDArray
 from api.catalog.schemas import ProductRead
 from api.errors import Conflict, NotFound
 from api.kit.metrics import MetricName, histogram
-from api.search.index import Hit, IndexFilter, ProductIndex, category_key
-from api.search.match import Match, MatchType
-from api.search.outfits import complementary
+from api.search.exactness import ExactRule, agreement_of, colours_seen
+from api.search.folding import Folding, Group, in_stock, shown
+from api.search.index import Hit, IndexFilter, IndexUnavailable, ProductIndex, category_key
+from api.search.match import UNKNOWN_LOOK, Look, Match, MatchType
+from api.search.outfits import Slot, complementary, slot_of
+from api.search.ranking import ordered
+from api.search.worn_together import WornTogether
 
-# Asked for on top of k: products that are gone from the catalog may still be in the index for a moment.
-SPARE = 8
+# As many products at least are put in order, however few are asked for: the first of few is the first of many.
+POOL = 32
+# Asked for on top, a share and a few: offers are folded into one, and products that are gone from the catalog may still
+# be in the index for a moment.
+SPARE_SHARE, SPARE = 0.5, 8
+BEHIND = -1.0  # the margin of what is not the nearest
+NO_FLOOR = -1.0  # what goes with a thing need not look like it
 SEARCH_SECONDS = histogram(MetricName.index_search_seconds)
 
 
@@ -28,6 +37,8 @@ class Filters(TypedDict, total=False):
     currency: str | None
     in_stock: bool | None
     audience: frozenset[str]
+    colour: frozenset[str]
+    pattern: frozenset[str]
     exclude_product_ids: frozenset[str]
 
 
@@ -40,19 +51,42 @@ class Products(Protocol):
 
 
 class Finder:
-    def __init__(self, index: ProductIndex, products: Products, exact_threshold: float) -> None:
+    """`similar_floor` is the cosine under which nothing looks alike; `clicked` tells of a product in how many views
+    which others were clicked, too."""
+
+    def __init__(
+        self,
+        index: ProductIndex,
+        products: Products,
+        rule: ExactRule,
+        similar_floor: float,
+        worn: WornTogether,
+        clicked: Callable[[str], Mapping[str, int]],
+    ) -> None:
         self._index = index
         self._products = products
-        self._exact_threshold = exact_threshold
+        self._rule = rule
+        self._similar_floor = similar_floor
+        self._worn = worn
+        self._clicked = clicked
+        self._folding = Folding(self._vector, rule.same_picture)
 
     def match(
-        self, vectors: NDArray[np.float32], *, catalog_ids: frozenset[str], k: int, **filters: Unpack[Filters]
+        self,
+        vectors: NDArray[np.float32],
+        *,
+        catalog_ids: frozenset[str],
+        k: int,
+        looks: Sequence[Look] = (),
+        **filters: Unpack[Filters],
     ) -> list[list[Match]]:
-        """For each of `vectors` (n, dim) up to k matches in the catalogs, best first."""
-        with SEARCH_SECONDS.time():
-            hits = self._index.search(vectors, k + SPARE, IndexFilter(catalog_ids, **filters))
-        products = self._products.products_by_ids({hit.product_id for line in hits for hit in line})
-        return [self._matches(line, products)[:k] for line in hits]
+        """For each of `vectors` (n, dim) up to k matches in the catalogs, best first (ranking.py says what that is).
+        `looks`, where given, say more of the objects."""
+        lines, products = self._found(vectors, max(k, POOL), IndexFilter(catalog_ids, **filters))
+        return [
+            ordered(self._matches(line, products, look, max(k, POOL)), look, self._similar_floor)[:k]
+            for line, look in zip(lines, looks or [UNKNOWN_LOOK] * len(lines), strict=True)
+        ]
 
     def similar(
         self,
@@ -63,11 +97,23 @@ class Finder:
         k: int,
         **filters: Unpack[Filters],
     ) -> list[Match]:
-        """Products of `catalog_ids` that look like this one of the `visible` catalogs, itself left out.
-        Raises NotFound, and Conflict when it has no vector."""
-        _, vector = self._seen(product_id, visible)
+        """Products of `catalog_ids` that look like this one of the `visible` catalogs, itself left out. The same
+        product of other sellers is one exact match. Raises NotFound, and Conflict when it has no vector."""
+        product, vector = self._seen(product_id, visible)
         filters["exclude_product_ids"] = filters.get("exclude_product_ids", frozenset()) | {product_id}
-        return self.match(vector, catalog_ids=catalog_ids, k=k, **filters)[0]
+        [line], products = self._found(vector, max(k, POOL), IndexFilter(catalog_ids, **filters))
+        own = Hit(product_id, product.catalog_id, 1.0)
+        matches = []
+        for group in self._folding.groups([own, *line], {**products, product_id: product}):
+            kind = MatchType.similar
+            if group.hits[0] is own:
+                kind = MatchType.exact
+                group = Group(group.words, group.hits[1:], group.products[1:])  # noqa: PLW2901 - without the product asked about
+            if group.hits:
+                leader, score, offers = shown(group)
+                matches.append(Match(leader, score, kind, offers))
+        look = Look(colours_seen(product), product.audience)
+        return ordered(matches[: max(k, POOL)], look, self._similar_floor)[:k]
 
     def complements(
         self,
@@ -78,21 +124,59 @@ class Finder:
         k: int,
         **filters: Unpack[Filters],
     ) -> list[Match]:
-        """Products that go with this one: of the groups that complement its category (outfits.py) the visually closest,
-        the best of each group first, so that a look is complete before it repeats itself. Raises as `similar` does."""
+        """Products that go with this one: of each group that complements its category (outfits.py) those first that
+        are clicked together with it, then those that look like what is worn with it. The best of each group comes
+        before any second one, so that a look is complete before it repeats itself; the most usual groups come first.
+        `score` is the cosine to what is worn with it. Raises as `similar` does."""
         product, vector = self._seen(product_id, visible)
         if product.category is None:
             return []
         known = frozenset(map(category_key, self._products.categories(catalog_ids)))
         if wanted := filters.get("category"):
             known = frozenset(item for item in known if _is_below(item, wanted))
-        found: list[tuple[int, Match]] = []
-        for group in complementary(category_key(product.category), known).values():
+        own, clicked = slot_of(product.category), self._clicked(product_id)
+        look, pool = Look(audience=product.audience), max(k, POOL)
+        beside = self._worn.beside(vector[0], own)[None] if own else vector
+        found: list[tuple[int, float, Match]] = []
+        for name, group in complementary(category_key(product.category), known).items():
             filters["category"] = group
-            line = self.match(vector, catalog_ids=catalog_ids, k=k, **filters)[0]
-            found += [(place, Match(item.product, item.score, MatchType.complement)) for place, item in enumerate(line)]
-        found.sort(key=lambda pair: (pair[0], -pair[1].score))
-        return [match for _, match in found[:k]]
+            usual = self._worn.share(own, Slot(name)) if own else 0.0
+            [line], products = self._found(beside, pool, IndexFilter(catalog_ids, **filters))
+            groups = [shown(one) for one in self._folding.groups(line, products)[:pool]]
+            fitting = [Match(leader, score, MatchType.complement, offers) for leader, score, offers in groups]
+            best = ordered(fitting, look, NO_FLOOR)
+            best.sort(key=lambda match: (not in_stock(match.product), -clicked.get(match.product.id, 0)))
+            found += [(place, usual, item) for place, item in enumerate(best[:k])]
+        found.sort(key=lambda one: (one[0], -one[1], -one[2].score))
+        return [match for _, _, match in found[:k]]
+
+    def _found(
+        self, vectors: NDArray[np.float32], k: int, where: IndexFilter
+    ) -> tuple[list[list[Hit]], Mapping[str, ProductRead]]:
+        """Enough hits for k products a line, and the products; the catalog has the last word on where a product lives:
+        the index may lag behind it."""
+        with SEARCH_SECONDS.time():
+            lines = self._index.search(vectors, round(k * (1 + SPARE_SHARE)) + SPARE, where)
+        products = self._products.products_by_ids({hit.product_id for line in lines for hit in line})
+        live = [
+            [hit for hit in line if (held := products.get(hit.product_id)) and held.catalog_id == hit.catalog_id]
+            for line in lines
+        ]
+        return live, products
+
+    def _matches(self, hits: list[Hit], products: Mapping[str, ProductRead], look: Look, most: int) -> list[Match]:
+        groups = self._folding.groups(hits, products)
+        matches = []
+        for place, group in enumerate(groups[:most]):
+            leader, score, offers = shown(group)
+            if place:
+                exact = self._rule.is_exact(score, BEHIND, None)
+            else:
+                margin = group.score - groups[1].score if len(groups) > 1 else 0.0
+                agreement = agreement_of(look.colours, colours_seen(leader))
+                exact = self._rule.is_exact(score, margin, agreement, on_page=look.on_page)
+            matches.append(Match(leader, score, MatchType.exact if exact else MatchType.similar, offers))
+        return matches
 
     def _seen(self, product_id: str, catalog_ids: frozenset[str]) -> tuple[ProductRead, NDArray[np.float32]]:
         """The product and its vector as a line of one. NotFound also for what other tenants do not list."""
@@ -104,16 +188,11 @@ class Finder:
             raise Conflict("The picture of this product is not indexed (yet).", code="not_indexed")
         return product, vector[None]
 
-    def _matches(self, hits: list[Hit], products: Mapping[str, ProductRead]) -> list[Match]:
-        return [
-            Match(products[hit.product_id], hit.score, self._type(hit.score))
-            for hit in hits
-            # The catalog has the last word on where a product lives: the index may lag behind it.
-            if hit.product_id in products and products[hit.product_id].catalog_id == hit.catalog_id
-        ]
-
-    def _type(self, score: float) -> MatchType:
-        return MatchType.exact if score >= self._exact_threshold else MatchType.similar
+    def _vector(self, hit: Hit) -> NDArray[np.float32] | None:
+        try:
+            return self._index.vector(hit.catalog_id, hit.product_id)
+        except IndexUnavailable:  # it has just answered the search: rather an offer twice than no answer
+            return None
 
 
 def _is_below(category: str, wanted: frozenset[str]) -> bool:

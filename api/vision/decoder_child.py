@@ -13,13 +13,23 @@ import resource
 import socket
 import struct
 import sys
-from typing import Final
+from typing import Any, Final
 
-from PIL import Image, ImageColor, ImageFile, ImageOps, ImagePalette, TiffTags, UnidentifiedImageError
+from PIL import (
+    Image,
+    ImageCms,
+    ImageColor,
+    ImageFile,
+    ImageOps,
+    ImagePalette,
+    PngImagePlugin,
+    TiffTags,
+    UnidentifiedImageError,
+)
 
 # Pillow imports these when a picture first needs them; after `confine` it could not.
 USED_LATE: Final = (copy, encodings, ImageColor, ImageOps, ImagePalette, TiffTags)
-REQUEST: Final = struct.Struct("!IIQ")  # bytes of the picture, longest side wanted, most pixels allowed
+REQUEST: Final = struct.Struct("!IIQ")  # bytes of the picture, side to keep, most pixels allowed
 ANSWER: Final = struct.Struct("!8sIIII")  # outcome, original width and height, width and height of the pixels
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 ORIENTATION_TAG: Final = 0x0112
@@ -34,6 +44,15 @@ TURNS: Final = {
 }
 SWAPS_SIDES: Final = 5
 SIXTEEN_BITS: Final = 65535
+JPEG_SHRINKS: Final = (8, 4, 2)  # what the inverse cosine transform can leave out, nearly for free
+JPEG_START: Final = b"\xff\xd8"
+START_OF_SCAN: Final = b"\xff\xda"
+# Each scan goes over the whole picture again: thousands of them, a small file, keep a core busy for minutes.
+MOST_SCANS: Final = 100  # encoders make 12
+MOST_SCANNED_PIXELS: Final = 2_000_000_000
+LARGEST_PROFILE: Final = 4 * 1024**2
+PROFILE_SPACES: Final = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
+SRGB: Final = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 TIFF_MAGICS: Final = (b"II*\0", b"MM\0*")
 
 
@@ -68,12 +87,15 @@ def eight_bit(image: Image.Image) -> Image.Image:
 
 
 def plain(image: Image.Image) -> Image.Image:
-    """RGB, or RGBA where something is transparent."""
+    """RGB, L or CMYK, whose profile is still to be followed; RGBA where something is transparent."""
     if image.mode == "F" or image.mode.startswith("I"):
         image = eight_bit(image)
+        image.info.pop("transparency", None)  # a 16-bit grey, which says nothing of 8 bits
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         return image.convert("RGBA")
-    return image if image.mode == "RGB" else image.convert("RGB")
+    if image.mode == "1":
+        return image.convert("L")
+    return image if image.mode in PROFILE_SPACES else image.convert("RGB")
 
 
 def on_white(image: Image.Image) -> Image.Image:
@@ -82,6 +104,19 @@ def on_white(image: Image.Image) -> Image.Image:
     ground = Image.new("RGB", image.size, (255, 255, 255))
     ground.paste(image, mask=image.getchannel("A"))
     return ground
+
+
+def in_srgb(image: Image.Image, profile: object) -> Image.Image:
+    """RGB as a screen shows it. A profile that is broken, huge or of another kind of picture is passed over."""
+    if isinstance(profile, bytes) and len(profile) <= LARGEST_PROFILE:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            fits = source.profile.xcolor_space.strip() == PROFILE_SPACES[image.mode]
+            if fits and "srgb" not in (source.profile.profile_description or "").lower():
+                return ImageCms.profileToProfile(image, source, SRGB, outputMode="RGB") or image
+        except Exception:  # noqa: BLE001, S110 - the colours stay as they are, which is what most viewers show
+            pass
+    return image.convert("RGB")
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -93,18 +128,54 @@ def orientation_of(image: Image.Image) -> int:
     return value if isinstance(value, int) else 1
 
 
-def decode(data: bytes, longest_side: int, max_pixels: int) -> tuple[int, int, Image.Image]:
-    """Original upright width and height, and the upright picture, no longer than `longest_side`."""
+def scans_of(jpeg: bytes) -> int:
+    """How often the first picture of the file goes over its pixels."""
+    scans, at = 0, len(JPEG_START)
+    while (at := jpeg.find(b"\xff", at)) >= 0 and at + 4 <= len(jpeg):
+        marker = jpeg[at + 1]
+        if marker == 0xD9:  # the end; behind it may lie anything
+            break
+        if marker == 0xFF:
+            at += 1
+        elif marker <= 0x01 or 0xD0 <= marker <= 0xD7:  # inside of a scan: a stuffed byte, or a restart
+            at += 2
+        else:
+            scans += marker == START_OF_SCAN[1]
+            at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    return scans
+
+
+def refuse_many_scans(data: bytes, pixels: int) -> None:
+    most = min(MOST_SCANS, max(MOST_SCANNED_PIXELS // pixels, 1))
+    # counting alone is fast and never counts too few
+    if data.startswith(JPEG_START) and data.count(START_OF_SCAN) > most and scans_of(data) > most:
+        raise Refused("scans")
+
+
+def shrink_while_loading(image: Image.Image, side: int) -> None:
+    width, height = image.size
+    for shrink in JPEG_SHRINKS:
+        if max(width, height) >= side * shrink:
+            image.draft("RGB" if image.mode == "RGB" else None, (max(width // shrink, 1), max(height // shrink, 1)))
+            return
+
+
+def decode(data: bytes, side: int, max_pixels: int) -> tuple[int, int, Image.Image]:
+    """Original upright width and height, and the upright picture. A longest side of twice `side` or more is divided by
+    a whole number, which costs a tenth of resampling, and stays at `side` or more."""
     image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
     width, height = image.size
     if width * height > max_pixels:
         raise Refused("large")
-    image.draft("RGB" if image.mode == "RGB" else None, (longest_side, longest_side))
+    refuse_many_scans(data, width * height)
+    profile = image.info.get("icc_profile")
+    shrink_while_loading(image, side)
     image.load()
     orientation = orientation_of(image)
     image = plain(image)
-    image.thumbnail((longest_side, longest_side), Image.Resampling.BILINEAR, reducing_gap=3.0)
-    image = on_white(image)
+    if (factor := max(image.size) // side) > 1:
+        image = image.reduce(factor)
+    image = in_srgb(on_white(image), profile)
     if orientation in TURNS:
         image = image.transpose(TURNS[orientation])
     return (height, width, image) if orientation >= SWAPS_SIDES else (width, height, image)
@@ -138,9 +209,9 @@ def outcome_of(error: BaseException, data: bytes) -> str:
     return "unknown" if isinstance(error, UnidentifiedImageError) else "corrupt"
 
 
-def answer(data: bytes, longest_side: int, max_pixels: int) -> bytes:
+def answer(data: bytes, side: int, max_pixels: int) -> bytes:
     try:
-        width, height, image = decode(data, longest_side, max_pixels)
+        width, height, image = decode(data, side, max_pixels)
         return ANSWER.pack(b"ok", width, height, *image.size) + image.tobytes()
     except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes becomes one word
         return ANSWER.pack(outcome_of(error, data).encode(), 0, 0, 0, 0)
@@ -157,17 +228,35 @@ def read_exactly(line: socket.socket, count: int) -> bytes:
     return bytes(buffer)
 
 
+def pass_over_bombs() -> None:
+    """Text and profiles of a PNG that unpack to more than Pillow takes are passed over: the picture is what counts."""
+
+    def bounded(read: Any) -> Any:
+        def chunk(stream: Any, pos: int, length: int) -> bytes:
+            try:
+                return bytes(read(stream, pos, length))
+            except ValueError:
+                stream.fp.seek(pos)
+                return bytes(stream.fp.read(length))
+
+        return chunk
+
+    for name in ("chunk_iCCP", "chunk_zTXt", "chunk_iTXt", "chunk_tEXt"):
+        setattr(PngImagePlugin.PngStream, name, bounded(getattr(PngImagePlugin.PngStream, name)))
+
+
 def main(memory_bytes: int, cpu_seconds: int) -> None:
     line = socket.socket(fileno=0)
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     Image.MAX_IMAGE_PIXELS = None  # the request carries the limit, and plain sizes are answered by it
     Image.init()
+    pass_over_bombs()
     confine(memory_bytes)
     while True:
-        size, longest_side, max_pixels = REQUEST.unpack(read_exactly(line, REQUEST.size))
+        size, side, max_pixels = REQUEST.unpack(read_exactly(line, REQUEST.size))
         data = read_exactly(line, size)
         allow_cpu_seconds(cpu_seconds)
-        line.sendall(answer(data, longest_side, max_pixels))
+        line.sendall(answer(data, side, max_pixels))
 
 
 if __name__ == "__main__":

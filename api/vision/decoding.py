@@ -23,6 +23,7 @@ CHANNELS = 3
 FAULTS = {
     b"short": PictureError("the picture is truncated: its end is missing", PictureFault.TRUNCATED),
     b"corrupt": PictureError("the picture is damaged and cannot be decoded", PictureFault.CORRUPT),
+    b"scans": PictureError("the picture is a JPEG of too many scans", PictureFault.TOO_SLOW),
     b"unknown": PictureError("not a picture in a known format", PictureFault.UNSUPPORTED),
 }
 # What people send by mistake, told by its first bytes, so that the refusal can name it.
@@ -67,12 +68,12 @@ class _Child:
     def worn(self) -> bool:
         return self.uses >= USES_OF_A_CHILD or self._process.poll() is not None
 
-    def ask(self, data: bytes, longest_side: int, max_pixels: int, timeout_s: float) -> tuple[bytes, Picture | None]:
+    def ask(self, data: bytes, side: int, max_pixels: int, timeout_s: float) -> tuple[bytes, Picture | None]:
         """The outcome word, and the picture when it is `ok`."""
         deadline = time.monotonic() + timeout_s
         self.uses += 1
         self.line.settimeout(timeout_s)
-        self.line.sendall(REQUEST.pack(len(data), longest_side, max_pixels))
+        self.line.sendall(REQUEST.pack(len(data), side, max_pixels))
         self.line.sendall(data)
         outcome, *sizes = ANSWER.unpack(self._receive(ANSWER.size, deadline))
         outcome = outcome.rstrip(b"\0")
@@ -80,7 +81,7 @@ class _Child:
             return outcome, None
         width, height, columns, rows = sizes
         # The child is not trusted: whatever it claims, no more than a reduced picture is taken from it.
-        if not (0 < columns <= longest_side and 0 < rows <= longest_side and 0 < width * height <= max_pixels):
+        if not (0 < columns < 2 * side and 0 < rows < 2 * side and 0 < width * height <= max_pixels):
             raise OSError("the decoder answered nonsense")
         pixels = np.frombuffer(self._receive(columns * rows * CHANNELS, deadline), np.uint8)
         return outcome, Picture(width, height, pixels.reshape(rows, columns, CHANNELS))
@@ -116,14 +117,12 @@ class Decoders:
             self._slots.put(None)
 
     def decode(self, data: bytes) -> Picture:
-        """The upright picture, its pixels reduced to the configured longest side; raises PictureError."""
+        """The upright picture, its longest side reduced to `kept_side`, up to twice of it; raises PictureError."""
         self._refuse_early(data)
         settings = self._settings
         with self._child() as child:
             try:
-                outcome, picture = child.ask(
-                    data, settings.longest_side, settings.max_pixels, settings.decode_timeout_s
-                )
+                outcome, picture = child.ask(data, settings.kept_side, settings.max_pixels, settings.decode_timeout_s)
             except TimeoutError as error:
                 raise PictureError("decoding the picture takes too long", PictureFault.TOO_SLOW) from error
             except OSError as error:

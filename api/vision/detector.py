@@ -1,37 +1,19 @@
 """Finding products: one ONNX model that turns a picture into scored boxes. Its JSON description says how it is fed."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from api.vision import ultralytics_export
+from api.vision.detector_card import BOX_COLUMNS, DetectorCard
 from api.vision.picture import Box, Detection, Picture
-from api.vision.runtime import ModelUnusable, description, session
+from api.vision.runtime import ModelUnusable, card_beside, description, served, session
 from api.vision.suppression import best_candidates, suppress
 
-BOX_COLUMNS = 4
 AREA_FROM = 0.5  # below this factor bilinear sampling skips pixels
-
-
-class DetectorInput(msgspec.Struct, frozen=True):
-    longest_side: int
-    stride: int
-    padding_value: float
-    name: str = "images"
-
-
-class DetectorOutput(msgspec.Struct, frozen=True):
-    iou_threshold: float
-
-
-class DetectorCard(msgspec.Struct, frozen=True):
-    """What detector.json must say; further fields are for people."""
-
-    input: DetectorInput
-    output: DetectorOutput
-    labels: list[str]
 
 
 def resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
@@ -57,16 +39,23 @@ def read_detections(
 
 
 class Detector:
-    """Thread-safe."""
+    """Thread-safe. A file without a card beside it is read as an export of Ultralytics, which carries its own."""
 
-    def __init__(self, path: Path, threads: int) -> None:
-        self._path, self._threads = path, threads
-        self._card = description(path, DetectorCard)
+    def __init__(self, path: Path, threads: int, precision: str = "default", cache: Path | None = None) -> None:
+        self._threads = threads
+        self._foreign = not card_beside(path).is_file()
+        if self._foreign:
+            self._path = ultralytics_export.onnx_of(path, cache)
+            self._card = ultralytics_export.card_of(self._path, session(self._path, threads))
+        else:
+            self._card = description(path, DetectorCard)
+            self._path = served(path, self._card, precision)
 
     def load(self) -> None:
         """Now instead of at first use."""
         columns = session(self._path, self._threads).get_outputs()[0].shape[-1]
-        if isinstance(columns, int) and columns != BOX_COLUMNS + len(self._card.labels):
+        wrong = isinstance(columns, int) and columns != BOX_COLUMNS + len(self._card.labels)
+        if wrong and not self._foreign:
             labels = len(self._card.labels)
             raise ModelUnusable(f"{self._path}: {columns - BOX_COLUMNS} scores a candidate, {labels} labels")
 
@@ -78,16 +67,18 @@ class Detector:
         """At most `limit` detections with a score of at least `min_score`, best first."""
         fed, width, height = self._fed(picture.pixels)
         output = session(self._path, self._threads).run(None, {self._card.input.name: fed})[0][0]
+        if self._foreign:
+            output = ultralytics_export.candidates(output, len(self._card.labels))
         return read_detections(output, (width, height), self._card, min_score, limit)
 
-    def _fed(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], int, int]:
-        """The tensor, and the width and height of the picture inside it (top left, padded to the stride)."""
+    def _fed(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[Any], int, int]:
+        """The tensor, and the width and height of the picture inside it (top left, the rest padded)."""
         wanted = self._card.input
         rows, columns = pixels.shape[:2]
-        scale = wanted.longest_side / max(rows, columns)
+        room = wanted.fixed or (wanted.longest_side, wanted.longest_side)
+        scale = min(room[0] / rows, room[1] / columns)
         width, height = max(1, round(columns * scale)), max(1, round(rows * scale))
-        padded_width, padded_height = (-(-side // wanted.stride) * wanted.stride for side in (width, height))
-        tensor = np.full((1, 3, padded_height, padded_width), wanted.padding_value, np.float32)
-        small = resized(pixels, width, height)
-        np.multiply(small.transpose(2, 0, 1), np.float32(1 / 255), out=tensor[0, :, :height, :width])
+        padded = wanted.fixed or tuple(-(-side // wanted.stride) * wanted.stride for side in (height, width))
+        tensor = wanted.batch(1, *padded)
+        wanted.put(tensor[0], resized(pixels, width, height))
         return tensor, width, height

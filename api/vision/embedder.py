@@ -9,29 +9,30 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from api.vision.calibration import ExactCard
+from api.vision.feeding import Feeding
 from api.vision.picture import WHOLE, Box, Picture
-from api.vision.runtime import ModelUnusable, description, session
+from api.vision.runtime import Card, ModelUnusable, description, served, session
 
-MOST_AT_ONCE = 4  # crops a run: more need 40 MB each and are no faster
+MOST_AT_ONCE = 2  # crops a run: one for each core; more need up to 20 MB each and are no faster
 
 
-class EmbedderInput(msgspec.Struct, frozen=True):
+class EmbedderInput(Feeding, frozen=True, kw_only=True):
     side: int
-    padding_value: float
-    name: str = "images"
 
 
 class EmbedderOutput(msgspec.Struct, frozen=True):
     dimensions: int
 
 
-class EmbedderCard(msgspec.Struct, frozen=True):
+class EmbedderCard(Card, frozen=True, kw_only=True):
     """What embedder.json must say; further fields are for people."""
 
     exact_threshold: float
     input: EmbedderInput
     output: EmbedderOutput
     similar_floor: float = 0.0  # the cosine under which two things no longer look alike; 0: not calibrated
+    exact: ExactCard | None = None
 
 
 def squared(pixels: NDArray[np.uint8], side: int, padding: int) -> NDArray[np.uint8]:
@@ -59,10 +60,11 @@ def content_version(path: Path, fed: bytes) -> str:
 class Embedder:
     """Thread-safe."""
 
-    def __init__(self, path: Path, threads: int) -> None:
-        self._path, self._threads = path, threads
+    def __init__(self, path: Path, threads: int, precision: str = "default") -> None:
+        self._threads = threads
         self.card = description(path, EmbedderCard)
-        self.version = content_version(path, msgspec.json.encode(self.card.input))
+        self._path = served(path, self.card, precision)
+        self.version = content_version(self._path, msgspec.json.encode(self.card.input))
 
     def load(self) -> None:
         """Now instead of at first use."""
@@ -77,15 +79,12 @@ class Embedder:
         return np.concatenate(parts) if parts else np.empty((0, self.card.output.dimensions), np.float32)
 
     def _run(self, picture: Picture, boxes: Sequence[Box]) -> NDArray[np.float32]:
-        side, padding = self.card.input.side, round(self.card.input.padding_value * 255)
-        tensor = np.empty((len(boxes), 3, side, side), np.float32)
+        wanted = self.card.input
+        tensor = wanted.batch(len(boxes), wanted.side, wanted.side)
         rows, columns = picture.pixels.shape[:2]
         for line, box in zip(tensor, boxes, strict=True):
             left, top, right, bottom = box.within(columns, rows)
-            crop = squared(picture.pixels[top:bottom, left:right], side, padding)
-            np.multiply(crop.transpose(2, 0, 1), np.float32(1 / 255), out=line)
-        vectors = np.asarray(
-            session(self._path, self._threads).run(None, {self.card.input.name: tensor})[0], np.float32
-        )
+            wanted.put(line, squared(picture.pixels[top:bottom, left:right], wanted.side, wanted.padding))
+        vectors = np.asarray(session(self._path, self._threads).run(None, {wanted.name: tensor})[0], np.float32)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)

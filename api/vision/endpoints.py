@@ -1,5 +1,6 @@
 """`POST /v1/detect`: which products are on a picture, and where."""
 
+from itertools import zip_longest
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -12,8 +13,9 @@ from api.kit.ids import new_id
 from api.ports import PortsDep
 from api.vision.errors import PictureError
 from api.vision.intake import BODY_DESCRIPTION, picture_bytes, refusal
-from api.vision.schemas import DetectAnswer, DetectionRead, DetectQuery, ImageSize
+from api.vision.schemas import DetectAnswer, DetectionRead, DetectQuery, ImageRead
 
+MOST_ATTRIBUTES = 20  # some milliseconds each: a caller who asks for 300 boxes must not hold the eyes for a second
 router = APIRouter(prefix="/v1", tags=["vision"])
 Caller = Annotated[Principal, Depends(limited(Scope.detect, EntryKind.detect))]
 
@@ -29,8 +31,10 @@ async def detect(
     def look() -> DetectAnswer:
         picture = eyes.decode(data)
         found = eyes.detect(picture, options.min_score, options.limit)
-        size = ImageSize(width=picture.width, height=picture.height)
-        return DetectAnswer(image=size, detections=[DetectionRead.of(item) for item in found])
+        first = found[:MOST_ATTRIBUTES] if options.attributes else []
+        seen = eyes.attributes(picture, [item.box for item in first], [item.label for item in first])
+        read = [DetectionRead.of(item, looks) for item, looks in zip_longest(found, seen)]
+        return DetectAnswer(image=ImageRead.of(picture, found), detections=read)
 
     try:
         answer = await eyes.work.run(look)

@@ -1,11 +1,14 @@
 """Eyes: the one service through which the house sees. Thread-safe; endpoints use its bounded executors."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from api.settings import VisionSettings
+from api.vision.attributes import Attributes, attributes_in
+from api.vision.calibration import ExactCard
 from api.vision.decoding import Decoders
 from api.vision.detector import Detector
 from api.vision.embedder import Embedder
@@ -20,10 +23,11 @@ SIMILAR_SHARE = 0.6
 class Eyes:
     """Reads what the models say of themselves at once, the models at first use or by `load`. Raises ModelUnusable."""
 
-    def __init__(self, settings: VisionSettings, max_picture_bytes: int) -> None:
+    def __init__(self, settings: VisionSettings, max_picture_bytes: int, cache: Path | None = None) -> None:
+        """`cache`: the folder for models that are made from others."""
         self._decoders = Decoders(settings, max_picture_bytes)
-        self._detector = Detector(settings.detector, settings.threads)
-        self._embedder = Embedder(settings.embedder, settings.threads)
+        self._detector = Detector(settings.detector, settings.threads, settings.precision, cache)
+        self._embedder = Embedder(settings.embedder, settings.threads, settings.precision)
         self.work = BoundedExecutor("eyes", INFERENCE_THREADS, settings.waiting)
         self.fetches = BoundedExecutor("picture-fetch", settings.fetching, settings.waiting)
 
@@ -54,6 +58,11 @@ class Eyes:
         return self._embedder.card.exact_threshold
 
     @property
+    def exact_card(self) -> ExactCard | None:
+        """What decides instead of the threshold, where the embedder was calibrated."""
+        return self._embedder.card.exact
+
+    @property
     def similar_floor(self) -> float:
         """The cosine under which two pictures do not look alike; a share of the exact threshold where none is known."""
         return self._embedder.card.similar_floor or SIMILAR_SHARE * self.exact_threshold
@@ -65,6 +74,12 @@ class Eyes:
     def detect(self, picture: Picture, min_score: float, limit: int) -> list[Detection]:
         """Best first."""
         return self._detector.detect(picture, min_score, limit)
+
+    def attributes(
+        self, picture: Picture, boxes: Sequence[Box] | None = None, labels: Sequence[str | None] = (None,)
+    ) -> list[Attributes]:
+        """What the objects in the boxes look like, one label a box; None stands for the whole picture."""
+        return attributes_in(picture, boxes, labels)
 
     def embed(self, picture: Picture, boxes: Sequence[Box] | None = None) -> NDArray[np.float32]:
         """Unit vectors, float32 (n, dim); None stands for the whole picture."""

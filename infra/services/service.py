@@ -122,7 +122,11 @@ class Service(Installable):
         self.install()
         with alone(self.folder / "lock"):
             lease = Lease(self.folder / "users")
-            self._start(kept=False)
+            try:
+                self._start(kept=False)
+            except BaseException:
+                lease.give_up()
+                raise
         return Loan(self, lease)
 
     def give_back(self, lease: Lease) -> None:

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [events|search|index|decode|scale-out …] [--json]`, is `make bench`. Some four minutes."""
+"""`python -m tests.bench [photo|search|indexing|decode|video|index|events|scale-out …] [--json]`, is `make bench`."""
 
 import argparse
 import json
@@ -9,10 +9,19 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import decode, events, index, scale_out, search
+from tests.bench import decode, events, index, indexing, photo, scale_out, search, video
 from tests.bench.measure import Outcome
 
-ALL = {"events": events.run, "search": search.run, "index": index.run, "decode": decode.run, "scale-out": scale_out.run}
+ALL = {
+    "photo": photo.run,
+    "search": search.run,
+    "indexing": indexing.run,
+    "decode": decode.run,
+    "video": video.run,
+    "index": index.run,
+    "events": events.run,
+    "scale-out": scale_out.run,
+}
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """A migrated data directory with what the benchmarks need in it, and the pictures that they send."""
 
 import io
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,12 +53,26 @@ def member(ports: Ports, kind: TenantKind) -> Member:
     return Member(tenant.id, secret)
 
 
+def shared(*folder: str) -> list[Path]:
+    """Photos of the data folder in an order that is always the same; none where it is not there."""
+    place = Path(os.environ.get("SHOPLIGHT_SHARED_DATA", REPO.parent / "shared" / "data"))
+    return sorted(place.joinpath(*folder).rglob("*.jpg"))
+
+
+def street_photos() -> Iterator[bytes]:
+    return (path.read_bytes() for path in shared("streetstyle", "images"))
+
+
+def product_photos() -> Iterator[bytes]:
+    """Real ones where they are there; else the drawn street photo over and over."""
+    photos = shared("clothing", "train")[::40]
+    return (path.read_bytes() for path in photos) if photos else itertools.repeat(jpeg(street_photo()))
+
+
 def street_photo() -> Image.Image:
     """A real photo where the data folder is there; else a drawn one of the same size, with about its detail."""
-    folder = Path(os.environ.get("SHOPLIGHT_SHARED_DATA", REPO.parent / "shared" / "data"))
-    photo = folder / "streetstyle" / "images" / "0001.jpg"
-    if photo.is_file():
-        return Image.open(photo).convert("RGB")
+    if photos := shared("streetstyle", "images"):
+        return Image.open(photos[0]).convert("RGB")
     coarse = np.random.default_rng(5).integers(0, 255, (80, 54, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize((430, 640), Image.Resampling.BICUBIC)
 

@@ -1,12 +1,13 @@
-"""The servers under load, each a process of its own: `python -m tests.bench.server house|bare <port> [data dir]`.
+"""The servers under load, each a process of its own: `python -m tests.bench.server <kind> <port> [data dir]`.
 
-`house` is our whole app with its sink; `bare` does the least that a collector could: it parses and answers.
+`house` is our whole app with its sink; `search` is the app of a house whose ClickHouse runs elsewhere;
+`bare` does the least that a collector could: it parses and answers.
 """
 
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import msgspec
 import uvicorn
 
+import api.ports
+from api.events.store import Columns, Rows, StoreUnavailable
 from api.main import create_app
 from api.ports import open_ports
 from api.search.rebuild import rebuild_index
@@ -26,6 +29,22 @@ class NoQueue:
     """Nothing here is analysed."""
 
     def send(self, name: str, **kwargs: object) -> None:
+        pass
+
+
+class NoEvents:
+    """An event store that nobody asks: search needs none, and chdb would hide what the rest of the process weighs."""
+
+    def command(self, sql: str, keys: Columns | None = None) -> None:
+        raise StoreUnavailable
+
+    def insert(self, table: str, columns: Columns) -> None:
+        raise StoreUnavailable
+
+    def select(self, sql: str, params: Mapping[str, str | int] | None = None, keys: Columns | None = None) -> Rows:
+        raise StoreUnavailable
+
+    def close(self) -> None:
         pass
 
 
@@ -88,9 +107,15 @@ def main() -> None:
     if kind == "bare":
         _serve(bare, port)
         return
+    if kind == "search":
+        api.ports.open_event_store = lambda _settings: NoEvents()
     ports = open_ports(Settings(datadir=Path(sys.argv[3])), NoQueue())
     ports.eyes.load()
     rebuild_index(ports.database, ports.index, ports.eyes.embedder_version, ports.eyes.dim)
+    if kind == "search":
+        _serve(create_app(ports), port)
+        ports.close()
+        return
     stop = threading.Event()
     sink = threading.Thread(target=Sink.of(ports).run, args=(stop,))
     sink.start()

@@ -61,13 +61,13 @@ class Photos(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, shared_data: Path, publisher_port: int) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterator[World]:
     photos = {
         "product": sorted((shared_data / "clothing" / "train").glob("*/*.jpg"))[::40],
         "street": sorted((shared_data / "streetstyle" / "images").glob("*.jpg"))[:40],
     }
-    host = f"127.0.0.1:{publisher_port}"
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", publisher_port), functools.partial(Photos, photos=photos))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Photos, photos=photos))
+    host = f"127.0.0.1:{server.server_port}"
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     place = Place.beside(tmp_path_factory.mktemp("servers"))

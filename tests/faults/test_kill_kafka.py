@@ -3,7 +3,7 @@
 import gc
 import itertools
 import os
-import select
+import selectors
 import signal
 import subprocess
 import sys
@@ -213,9 +213,11 @@ def test_when_a_sink_is_killed_another_takes_its_partitions_over_and_no_record_i
     feeder.start()
     try:
         for sink in sinks:
-            for _ in range(5):
-                assert select.select([sink.stdout], [], [], 60)[0], "both must come to work"
-                assert sink.stdout.readline(), "both are at work"
+            with selectors.DefaultSelector() as selector:
+                selector.register(sink.stdout, selectors.EVENT_READ)
+                for _ in range(5):
+                    assert selector.select(60), "both must come to work"
+                    assert sink.stdout.readline(), "both are at work"
         sinks[0].kill()
         killed = time.monotonic()
         enough.set()

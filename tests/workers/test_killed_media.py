@@ -18,8 +18,8 @@ from api.settings import FetchSettings, Settings
 from tests.api.media import video_files as videos
 from tests.api.media.world import Web, World, open_web, open_world, street_photo
 from tests.workers.dying import Dying
+from workers import lease, video
 from workers import media as tasks
-from workers import video
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_a_video_that_is_long_on_its_way_stays_its_workers(
             others.append(analyses_of(world.ports).claim(media_id))
         return fetch_to(*args, **kwargs)
 
-    monkeypatch.setattr(video, "RENEW_S", 0.02)
+    monkeypatch.setattr(lease, "RENEW_S", 0.02)
     monkeypatch.setattr(world.ports.fetcher, "fetch_to", slowly)
     tasks.analyse(world.ports, media_id)
     assert others == [None, None, None]

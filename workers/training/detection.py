@@ -10,10 +10,10 @@ import numpy as np
 import onnxruntime
 from cv2.typing import MatLike
 from numpy.typing import NDArray
-from ultralytics.utils.metrics import ap_per_class
 
 MIN_SCORE, LIMIT = 0.001, 300
 IOUS = np.linspace(0.5, 0.95, 10)
+RECALLS = np.linspace(0, 1, 101)
 Array = NDArray[np.float32]
 
 
@@ -31,25 +31,69 @@ class DetectionFigures:
 def judge(model: onnxruntime.InferenceSession, contract: Path, photos: Sequence[tuple[Path, Path]]) -> DetectionFigures:
     """Figures over (picture, YOLO label file) pairs."""
     terms = json.loads(contract.read_text(encoding="utf-8"))
-    hits, scores, labels, wanted = [], [], [], []
+    judged = []
     for picture, label_file in photos:
         pixels = cv2.imread(str(picture))
         if pixels is None:
             raise ValueError(f"{picture.name} is no picture")
         truth = read_truth(label_file, pixels.shape[1], pixels.shape[0])
-        found = detect(model, terms, pixels)
-        hits.append(match(found, truth))
-        scores.append(found[:, 4])
-        labels.append(found[:, 5])
-        wanted.append(truth[:, 4])
-    target = np.concatenate(wanted)
-    results = ap_per_class(np.concatenate(hits), np.concatenate(scores), np.concatenate(labels), target)
-    precision, classes = results[5], results[6]
+        judged.append(Judged.of(detect(model, terms, pixels), truth))
+    return figures(judged, terms["labels"])
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One picture: what was found, which of it is right at each of IOUS, and the labels that are there."""
+
+    hits: NDArray[np.bool_]
+    scores: Array
+    labels: Array
+    wanted: Array
+
+    @classmethod
+    def of(cls, found: Array, truth: Array) -> "Judged":
+        """Both as rows of x1, y1, x2, y2, (score,) label."""
+        return cls(match(found, truth), found[:, 4], found[:, 5], truth[:, 4])
+
+
+def figures(judged: Sequence[Judged], labels: Sequence[str]) -> DetectionFigures:
+    """Averages over the labels that occur in the truth."""
+    precision = precisions(judged)
+    wanted = np.concatenate([picture.wanted for picture in judged]) if judged else np.zeros(0)
+    rows = np.array(list(precision.values())) if precision else np.zeros((1, len(IOUS)))
     per_label = {
-        terms["labels"][int(label)]: (float(row[0]), float(row.mean()), int((target == label).sum()))
-        for label, row in zip(classes, precision, strict=True)
+        labels[label]: (float(row[0]), float(row.mean()), int((wanted == label).sum()))
+        for label, row in precision.items()
     }
-    return DetectionFigures(len(photos), len(target), float(precision[:, 0].mean()), float(precision.mean()), per_label)
+    return DetectionFigures(len(judged), len(wanted), float(rows[:, 0].mean()), float(rows.mean()), per_label)
+
+
+def precisions(judged: Sequence[Judged]) -> dict[int, NDArray[np.float64]]:
+    """Average precision of each label that occurs, at each of IOUS."""
+    if not judged:
+        return {}
+    hits = np.concatenate([picture.hits for picture in judged])
+    scores = np.concatenate([picture.scores for picture in judged])
+    labels = np.concatenate([picture.labels for picture in judged])
+    order = np.argsort(-scores, kind="stable")
+    hits, labels = hits[order], labels[order]
+    names, counts = np.unique(np.concatenate([picture.wanted for picture in judged]), return_counts=True)
+    return {
+        int(name): np.array([average_precision(column, int(count)) for column in hits[labels == name].T])
+        for name, count in zip(names, counts, strict=True)
+    }
+
+
+def average_precision(hits: NDArray[np.bool_], objects: int) -> float:
+    """Of detections of one label, best first: the area under the precision envelope, read at 101 recalls as COCO does,
+    joined by straight lines as Ultralytics does."""
+    if not len(hits):
+        return 0.0
+    right = hits.cumsum()
+    recall = np.concatenate([[0.0], right / objects, [right[-1] / objects, 1.0]])
+    precision = np.concatenate([[1.0], right / np.arange(1, len(hits) + 1), [0.0, 0.0]])
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(np.trapezoid(np.interp(RECALLS, recall, envelope), RECALLS))
 
 
 def detect(model: onnxruntime.InferenceSession, terms: dict[str, dict[str, float]], pixels: MatLike) -> Array:

@@ -15,7 +15,6 @@ from ultralytics.nn import tasks
 
 from workers.training import network
 from workers.training.dataset import write_dataset
-from workers.training.split import LABELS
 
 LEARNING_RATE = 1e-3
 BACKBONE_FRACTION = 0.3
@@ -32,7 +31,7 @@ class DetectorTrainer(DetectionTrainer):  # type: ignore[misc]  # Ultralytics sh
     def get_model(
         self, cfg: Any = None, weights: nn.Module | None = None, verbose: bool = True
     ) -> tasks.DetectionModel:
-        model = network.build(len(LABELS), verbose=verbose)
+        model = network.build(len(self.data["names"]), verbose=verbose)
         if weights is None and self.start is not None:
             weights = load_weights(self.start)
         if weights is not None:
@@ -104,34 +103,59 @@ def train_detector(
     torch.set_num_threads(threads)
     data = write_dataset(shared.resolve(), out.resolve() / "dataset", scenes)
     last = out / "run" / "weights" / "last.pt"
-    trainer = DetectorTrainer(
-        start,
-        model="shoplight.yaml",
-        data=str(data),
-        project=str(out.resolve()),
-        name="run",
-        exist_ok=True,
-        resume=str(last) if resume else False,
+    settings = run_settings(
+        data,
+        out,
         epochs=epochs,
-        time=hours,
-        imgsz=image_size,
+        image_size=image_size,
+        learning_rate=learning_rate,
         batch=batch,
-        nbs=batch,
-        lr0=learning_rate,
-        lrf=0.02,
-        cos_lr=True,
-        momentum=0.9,
-        weight_decay=0.01,
-        warmup_epochs=0.5 if start else 1.0,
-        warmup_bias_lr=0.0,
-        close_mosaic=plain_epochs,
-        optimizer="AdamW",
-        cache="ram",
-        amp=False,
-        device="cpu",
-        plots=False,
-        patience=0,
+        hours=hours,
+        plain_epochs=plain_epochs,
         seed=seed,
     )
+    settings |= {"resume": str(last) if resume else False, "warmup_epochs": 0.5 if start else 1.0}
+    trainer = DetectorTrainer(start, **settings)
     trainer.train()
     return Path(trainer.best)
+
+
+def run_settings(
+    data: Path,
+    out: Path,
+    *,
+    epochs: int,
+    image_size: int,
+    learning_rate: float,
+    batch: int,
+    hours: float | None,
+    plain_epochs: int,
+    seed: int,
+) -> dict[str, Any]:
+    """What Ultralytics is told, for our data and a user's alike."""
+    return {
+        "model": "shoplight.yaml",
+        "data": str(data),
+        "project": str(out.resolve()),
+        "name": "run",
+        "exist_ok": True,
+        "epochs": epochs,
+        "time": hours,
+        "imgsz": image_size,
+        "batch": batch,
+        "nbs": batch,
+        "lr0": learning_rate,
+        "lrf": 0.02,
+        "cos_lr": True,
+        "momentum": 0.9,
+        "weight_decay": 0.01,
+        "warmup_bias_lr": 0.0,
+        "close_mosaic": plain_epochs,
+        "optimizer": "AdamW",
+        "cache": "ram",
+        "amp": False,
+        "device": "cpu",
+        "plots": False,
+        "patience": 0,
+        "seed": seed,
+    }

@@ -1,5 +1,7 @@
 """Writes a PyTorch module as a small ONNX file; knows nothing of what the module does."""
 
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,23 +23,42 @@ def export(
     path: Path,
     *,
     inputs: str,
-    outputs: str,
+    outputs: str | Sequence[str],
     dynamic: dict[str, dict[int, str]],
 ) -> None:
     """Trace `module` on `example` and write it, weights stored as float16, computed as float32."""
+    save_compact(trace(module, example, path, inputs=inputs, outputs=outputs, dynamic=dynamic), path)
+
+
+def trace(
+    module: nn.Module,
+    example: torch.Tensor,
+    path: Path,
+    *,
+    inputs: str,
+    outputs: str | Sequence[str],
+    dynamic: dict[str, dict[int, str]],
+) -> onnx.ModelProto:
+    """The slimmed graph in full precision; `path` is written on the way."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # It says what it cannot fold; onnxslim folds it afterwards.
+        warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),
             (example,),
             str(path),
             opset_version=OPSET,
             input_names=[inputs],
-            output_names=[outputs],
+            output_names=[outputs] if isinstance(outputs, str) else list(outputs),
             dynamic_axes=dynamic,
             dynamo=False,
         )
-    model = onnxslim.slim(onnx.load(path))
+    slim: onnx.ModelProto = onnxslim.slim(onnx.load(path))
+    return slim
+
+
+def save_compact(model: onnx.ModelProto, path: Path) -> None:
     compact(model)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)

@@ -7,16 +7,65 @@ from cv2.typing import MatLike as Image
 from workers.training import cutout, ground
 from workers.training.pictures import Picture, pad, read
 
+# Of a studio picture's views the first few stay as a catalog shows it, the last of them cropped closer.
+AS_SHOWN, CROPPED_FROM = 8, 4
 
-def view(picture: Picture, rng: np.random.Generator) -> Image:
-    """A random view as a padded square."""
-    if picture.source == "studio" and rng.random() < 0.8:
-        pixels = _elsewhere(picture, rng)
+
+def view(picture: Picture, number: int, rng: np.random.Generator) -> Image:
+    """Altered view `number` of a picture as a padded square. A garment's second is cut out and laid elsewhere, as shops
+    show the same thing that people photograph on their floor."""
+    if picture.source == "studio":
+        return _of_studio(picture, number, rng)
+    pixels = read(picture)
+    if picture.source == "garment-train" and number:
+        pixels = _laid_elsewhere(picture, rng)
     else:
-        pixels = _crop(read(picture), rng, smallest=0.8 if picture.source == "street" else 0.6)
+        smallest = 0.5 if picture.source == "photo-train" and number else 0.7
+        pixels = _crop(pixels, rng, smallest=smallest)
+        if picture.source != "street" and rng.random() < 0.35:
+            pixels = _turn(pixels, rng)
+    return _finished(pixels, rng)
+
+
+def _of_studio(picture: Picture, number: int, rng: np.random.Generator) -> Image:
+    if number >= AS_SHOWN:
+        return _finished(_elsewhere(picture, rng), rng)
+    pixels = np.clip(read(picture) * rng.uniform(0.92, 1.03), 0, 255).astype(np.uint8)
+    return pad(_crop(pixels, rng, smallest=0.75) if number >= CROPPED_FROM else pixels)
+
+
+def _finished(pixels: Image, rng: np.random.Generator) -> Image:
     if rng.random() < 0.5:
         pixels = pixels[:, ::-1]
     return pad(_soften(_relight(pixels, rng), rng))
+
+
+def _laid_elsewhere(picture: Picture, rng: np.random.Generator) -> Image:
+    """A garment off its floor or hanger, mostly on white as catalogs have it; the photo where the cut fails."""
+    cut = cutout.garment(picture.path) if rng.random() < 0.6 else None
+    if cut is None:
+        return _turn(_crop(read(picture), rng, smallest=0.6), rng)
+    height, width = cut.shape[:2]
+    margin = int(max(height, width) * rng.uniform(0.02, 0.2))
+    size = (height + 2 * margin, width + 2 * margin)
+    white = np.full((*size, 3), int(rng.uniform(240, 255)), np.uint8)
+    canvas = white if rng.random() < 0.6 else ground.plain(rng, size)
+    _lay(canvas, cut, margin)
+    return (_tilt(canvas, rng) if rng.random() < 0.5 else canvas)[..., ::-1]
+
+
+def _lay(canvas: Image, cut: Image, margin: int) -> None:
+    height, width = cut.shape[:2]
+    alpha = cut[..., 3:].astype(np.float32) / 255
+    region = canvas[margin : margin + height, margin : margin + width]
+    region[:] = (cut[..., :3] * alpha + region * (1 - alpha)).astype(np.uint8)
+
+
+def _turn(pixels: Image, rng: np.random.Generator, most: float = 25) -> Image:
+    """By up to `most` degrees about its middle."""
+    height, width = pixels.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), rng.uniform(-most, most), 1)
+    return cv2.warpAffine(pixels, turn, (width, height), borderMode=cv2.BORDER_REFLECT)
 
 
 def _elsewhere(picture: Picture, rng: np.random.Generator) -> Image:
@@ -33,9 +82,7 @@ def _elsewhere(picture: Picture, rng: np.random.Generator) -> Image:
         # A shelf holds more of the same: the product's own picture, shifted, is the ground.
         tiled = cv2.resize(cut[..., :3], canvas.shape[1::-1])
         canvas = np.roll(tiled, int(rng.integers(width)), axis=1)
-    alpha = cut[..., 3:].astype(np.float32) / 255
-    region = canvas[margin : margin + height, margin : margin + width]
-    region[:] = (cut[..., :3] * alpha + region * (1 - alpha)).astype(np.uint8)
+    _lay(canvas, cut, margin)
     return _crop(_tilt(canvas, rng)[..., ::-1], rng, smallest=0.7)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from api.media.matching import BLURRED_PENALTY, UNCONFIRMED_PENALTY, Matcher, shown_label
+from api.media.matching import BLURRED_PENALTY, OFFERS, UNCONFIRMED_PENALTY, Matcher, shown_label
 from tests.api.media.world import World, unit
 
 FLOOR = 0.4
@@ -66,7 +66,7 @@ def test_nothing_below_the_floor_is_a_match(world: World, matcher: Matcher) -> N
     dim = world.ports.eyes.dim
     catalog = world.catalog()
     above = world.product(catalog, at(FLOOR + 0.01, dim), category="Shoes")
-    world.product(catalog, at(FLOOR - 0.01, dim), category="Shoes")
+    world.product(catalog, at(FLOOR - 0.01, dim, axis=2), category="Shoes")
     found = matcher.match("footwear", unit(1, dim=dim)[None], frozenset({catalog.id}))
     assert [candidate.product_id for candidate in found] == [above.id]
 
@@ -87,3 +87,27 @@ def test_other_catalogs_are_not_looked_into(world: World, matcher: Matcher) -> N
     world.product(world.catalog(), at(0.9, dim), category="Shoes")
     assert matcher.match("footwear", unit(1, dim=dim)[None], frozenset({world.catalog().id})) == ()
     assert matcher.match("footwear", unit(1, dim=dim)[None], frozenset()) == ()
+
+
+def test_other_sellers_of_the_product_stand_behind_it_as_the_same_match(world: World, matcher: Matcher) -> None:
+    dim = world.ports.eyes.dim
+    catalogs = [world.catalog() for _ in range(OFFERS + 3)]
+    same = [world.product(catalog, at(0.8, dim), title="Oak lamp", category="Shoes") for catalog in catalogs[:-1]]
+    other = world.product(catalogs[-1], at(0.6, dim, axis=2), title="Blue mug", category="Shoes")
+    found = matcher.match("footwear", unit(1, dim=dim)[None], frozenset(catalog.id for catalog in catalogs))
+    assert {candidate.product_id for candidate in found[:-1]} < {product.id for product in same}
+    assert len(found) == 1 + OFFERS + 1  # so many offers and no more: what is similar has a place, too
+    assert found[-1].product_id == other.id
+    assert len({(candidate.score, candidate.match_type) for candidate in found[:-1]}) == 1
+
+
+def test_frames_that_lead_with_different_offers_vote_for_one_product(world: World, matcher: Matcher) -> None:
+    dim = world.ports.eyes.dim
+    here, there = world.catalog(), world.catalog()
+    first, second = at(0.99, dim), at(0.99, dim, axis=2)  # two shots of one thing, 0.98 from each other
+    world.product(here, first, title="Oak lamp", category="Shoes")
+    world.product(there, second, title="Oak lamp", category="Shoes")
+    world.product(here, at(0.9, dim, axis=3), title="Blue mug", category="Shoes")
+    found = matcher.match("footwear", np.stack([first, second, second, first]), frozenset({here.id, there.id}))
+    assert len(found) == 3
+    assert found[0].score == found[1].score == pytest.approx(1, abs=1e-3)

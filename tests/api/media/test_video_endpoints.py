@@ -6,6 +6,8 @@ import cv2
 import pytest
 
 from api.accounts.scopes import Scope
+from api.media.frames import SamplingLimits, VideoSampler
+from api.vision.picture import Picture
 from tests.api.media import video_files as videos
 from tests.api.media.world import World
 
@@ -22,7 +24,8 @@ def test_every_call_wants_a_key_the_scope_and_the_own_tenant(world: World, accou
     mine, stranger, searcher = account("developer"), account("developer"), account("developer", scopes=[Scope.search])
     body = {"url": world.url("/v.mp4")}
     made = world.client.post("/v1/videos", json=body, headers=mine.auth).json()
-    calls = [("POST", "/v1/videos")] + [("GET", f"/v1/videos/{made['id']}{end}") for end in ("", "/tags", "/tags.vtt")]
+    ends = ("", "/tags", "/tags.vtt", "/tags.json")
+    calls = [("POST", "/v1/videos")] + [("GET", f"/v1/videos/{made['id']}{end}") for end in ends]
     for method, path in calls:
         json = body if method == "POST" else None
         assert world.client.request(method, path, json=json).status_code == 401, path
@@ -30,6 +33,19 @@ def test_every_call_wants_a_key_the_scope_and_the_own_tenant(world: World, accou
         if method == "GET":
             assert world.client.get(path, headers=stranger.auth).status_code == 404, path
             assert world.client.get(path, headers=mine.auth).status_code == 200, path
+
+
+def test_pictures_an_end_and_forgetting_want_the_same(world: World, account) -> None:
+    mine, stranger, searcher = account("developer"), account("developer"), account("developer", scopes=[Scope.search])
+    made = world.client.post("/v1/videos", json={"url": world.url("/v.mp4")}, headers=mine.auth).json()
+    at = f"/v1/videos/{made['id']}"
+    for method, path in [("GET", "/poster.jpg"), ("GET", "/tags/tag_x/poster.jpg"), ("POST", "/stop"), ("DELETE", "")]:
+        statuses = [
+            world.client.request(method, at + path, headers=caller.auth if caller else {}).status_code
+            for caller in (None, searcher, stranger)
+        ]
+        assert statuses == [401, 403, 404], path
+    assert world.client.get(at, headers=mine.auth).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -69,9 +85,6 @@ def test_an_upload_becomes_timed_tags(world: World, clip: bytes) -> None:
     brand = world.brands[catalog.id]
     path = world.ports.settings.datadir / "frame.mp4"
     path.write_bytes(clip)
-    from api.media.frames import SamplingLimits, VideoSampler
-    from api.vision.picture import Picture
-
     pixels = next(VideoSampler(path, SamplingLimits(max_ms=9000)).frames()).pixels
     assert pixels is not None
     picture = Picture(360, 540, pixels)
@@ -91,7 +104,8 @@ def test_an_upload_becomes_timed_tags(world: World, clip: bytes) -> None:
 
     done = get()
     assert (done["state"], done["progress"], done["duration_ms"], done["error"]) == ("done", 1.0, 3000, None)
-    assert done["counts"] == {"frames": 6, "tags": len(get("/tags")["tags"])}
+    assert done["counts"]["tags"] == len(get("/tags")["tags"])
+    assert 3 <= done["counts"]["frames"] <= 8
     (tag,) = [tag for tag in get("/tags")["tags"] if tag["products"][0]["id"] == product.id and tag["from_ms"] == 0]
     assert (tag["label"], tag["to_ms"]) == (seen.label, 3000)
     assert get("/tags?from_ms=3000")["tags"] == get("/tags?to_ms=0")["tags"] == []
@@ -104,15 +118,45 @@ def test_an_upload_becomes_timed_tags(world: World, clip: bytes) -> None:
     assert "00:00:00.000 --> 00:00:03.000" in vtt.text
     assert "Boots &amp; &lt;b&gt;co&lt;/b&gt; --&gt; now next" in vtt.text
     assert "<b>" not in vtt.text
+    (thing,) = [thing for thing in get("/tags.json")["objects"] if thing["id"] == tag["object_id"]]
+    assert (thing["products"], len(thing["spans"])) == (tag["products"], 1)
+    (span,) = thing["spans"]
+    assert span == {"tag_id": tag["id"]} | {name: tag[name] for name in span if name != "tag_id"}
+    for url in (done["poster_url"], tag["poster_url"]):
+        poster = world.client.get(url.removeprefix(world.ports.settings.base_url), headers=brand.auth)
+        assert (poster.status_code, poster.headers["content-type"]) == (200, "image/jpeg")
+        assert world.ports.eyes.decode(poster.content).width > 40
+
+
+def test_a_forgotten_video_leaves_nothing_behind(world: World, clip: bytes, account) -> None:
+    developer = account("developer")
+    catalog = world.catalog()
+    world.product(catalog, world.vector_of(street_photo_of(clip, world)))
+    made = world.client.post("/v1/videos", files={"file": ("c.mp4", clip)}, headers=developer.auth).json()
+    world.work()
+    blobs = world.ports.blobs
+    assert list(blobs.keys("posters/"))
+    assert list(blobs.keys("videos/"))
+    again = world.client.delete(f"/v1/videos/{made['id']}", headers=developer.auth)
+    assert (again.status_code, again.content) == (204, b"")
+    assert world.client.get(f"/v1/videos/{made['id']}", headers=developer.auth).status_code == 404
+    assert world.client.delete(f"/v1/videos/{made['id']}", headers=developer.auth).status_code == 404
+    assert (world.rows(), list(blobs.keys("posters/")), list(blobs.keys("videos/"))) == ([], [], [])
+
+
+def street_photo_of(clip: bytes, world: World) -> bytes:
+    """The clip's first picture as a JPEG."""
+    path = world.ports.settings.datadir / "first.mp4"
+    path.write_bytes(clip)
+    pixels = next(VideoSampler(path, SamplingLimits(max_ms=9000)).frames()).pixels
+    assert pixels is not None
+    return cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def test_another_tenants_unlisted_products_never_stand_in_a_video(world: World, clip: bytes, account) -> None:
     catalog = world.catalog(listed=False)
     path = world.ports.settings.datadir / "frame.mp4"
     path.write_bytes(clip)
-    from api.media.frames import SamplingLimits, VideoSampler
-    from api.vision.picture import Picture
-
     pixels = next(VideoSampler(path, SamplingLimits(max_ms=9000)).frames()).pixels
     assert pixels is not None
     picture = Picture(360, 540, pixels)

@@ -1,5 +1,6 @@
 """A publisher's site whose pictures are on a web server, and brands whose listed catalogs hold real garments."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,11 +28,12 @@ ORIGIN = "https://magazine.example"
 
 
 class Web:
-    """Serves what is put into `files`; `broken` paths answer 503."""
+    """Serves what is put into `files`, or parts of it; `broken` paths answer 503, `moved` ones redirect."""
 
     def __init__(self, port: int = 0) -> None:
         self.files: dict[str, bytes] = {}
         self.broken: set[str] = set()
+        self.moved: dict[str, str] = {}
         self.asked: list[str] = []
         web = self
 
@@ -39,7 +41,17 @@ class Web:
             def do_GET(self) -> None:
                 web.asked.append(self.path)
                 body = web.files.get(self.path, b"")
-                self.send_response(503 if self.path in web.broken else 200 if self.path in web.files else 404)
+                part = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+                if self.path in web.moved:
+                    self.send_response(302)
+                    self.send_header("Location", web.moved[self.path])
+                elif part and self.path in web.files:
+                    first, last = int(part[1]), int(part[2])
+                    self.send_response(206)
+                    self.send_header("Content-Range", f"bytes {first}-{last}/{len(body)}")
+                    body = body[first : last + 1]
+                else:
+                    self.send_response(503 if self.path in web.broken else 200 if self.path in web.files else 404)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

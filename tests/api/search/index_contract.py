@@ -57,6 +57,12 @@ FILTERS: list[tuple[dict[str, object], set[int]]] = [
     ({"in_stock": False}, {1}),
     ({"audience": frozenset({"women"})}, {0}),
     ({"audience": frozenset({"women", "Men"})}, {0, 1}),
+    ({"colour": frozenset({"red"})}, {0, 1}),
+    ({"colour": frozenset({"NAVY", "beige"})}, {1, 2}),
+    ({"colour": frozenset({"re", "no colour"})}, set()),
+    ({"colour": frozenset({"red"}), "pattern": frozenset({"striped"})}, {1}),
+    ({"pattern": frozenset({"Plain", "striped"})}, {0, 1, 2}),
+    ({"pattern": frozenset({"dotted"})}, set()),
     ({"exclude_product_ids": frozenset({"prd_0000", "prd_0003", "prd_unknown"})}, {1, 2}),
     ({"brand": frozenset({"acme"}), "exclude_product_ids": frozenset({"prd_0000"})}, {1}),
 ]
@@ -160,16 +166,27 @@ class IndexContract:
         index.put(
             A,
             [
-                row(0, brand="Acme", category="Shoes", price_micros=10_000_000, currency="EUR", audience="women"),
+                row(0, brand="Acme", category="Shoes", price_micros=10_000_000, currency="EUR", audience="women",
+                    colours=("Red", "white"), pattern="plain"),
                 row(1, brand="acme", category="Shoes > Boots", price_micros=20_000_000, currency="EUR", in_stock=False,
-                    audience="men"),
-                row(2, brand="BØLL", category="Home > Shoes", price_micros=30_000_000, currency="USD"),
+                    audience="men", colours=("navy", "red"), pattern="striped"),
+                row(2, brand="BØLL", category="Home > Shoes", price_micros=30_000_000, currency="USD",
+                    colours=("beige",), pattern="Plain"),
                 row(3),
             ],
         )  # fmt: skip
         for columns, wanted in FILTERS:
             found = self.find(index, 0, where=IndexFilter(frozenset({A}), **columns))  # type: ignore[arg-type]
             assert set(ids(found)) == {f"prd_{n:04}" for n in wanted}, columns
+
+    def test_more_colours_than_there_are_are_no_error(self, index: ProductIndex) -> None:
+        index.put(A, [row(n, colours=(f"colour {n}", "white")) for n in range(100)])
+        for n in (0, 60):
+            assert ids(self.find(index, n, where=IndexFilter(frozenset({A}), colour=frozenset({f"colour {n}"})))) == [
+                f"prd_{n:04}"
+            ]
+        white = self.find(index, 1, where=IndexFilter(frozenset({A}), colour=frozenset({"white"})))
+        assert len(white) == 100
 
     def test_no_text_of_a_feed_means_anything_but_itself(self, index: ProductIndex) -> None:
         """Brands and categories that would end a string, match anything, or are longer than a column."""

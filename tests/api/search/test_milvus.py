@@ -11,6 +11,7 @@ import pytest
 
 from api.catalog.models import Catalog, Product, ProductVector
 from api.ports import Ports
+from api.search import milvus
 from api.search.index import IndexFilter, IndexMissing, IndexRow, IndexUnavailable
 from api.search.milvus import MilvusIndex
 from api.search.rebuild import Rebuilder
@@ -149,12 +150,18 @@ def test_what_cannot_be_an_id_of_ours_never_reaches_an_expression(index: MilvusI
     assert index.product_ids(A) == ["prd_0001"]
 
 
-def test_vectors_of_another_embedder_live_elsewhere(index: MilvusIndex) -> None:
+@pytest.mark.parametrize(("space", "layout"), [("another", milvus.LAYOUT), ("", milvus.LAYOUT + 1)])
+def test_vectors_of_another_embedder_and_rows_of_another_release_live_elsewhere(
+    index: MilvusIndex, monkeypatch: pytest.MonkeyPatch, space: str, layout: int
+) -> None:
+    """Whoever misses them has them made: `refill` below."""
     index.put(A, [row(1)])
-    theirs = MilvusIndex(index._server._settings, DIM, space="another")
+    monkeypatch.setattr(milvus, "LAYOUT", layout)
+    theirs = MilvusIndex(index._server._settings, DIM, space=space)
     with pytest.raises(IndexMissing):
         found(theirs, 1)
     theirs.close()
+    assert found(index, 1) == ["prd_0001"]
 
 
 @pytest.fixture

@@ -31,14 +31,16 @@ def encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _chunk(name: bytes, body: bytes) -> bytes:
+def chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
-def png(width: int, height: int, compressed_rows: bytes, *, before: bytes = b"") -> bytes:
-    """A PNG of our own hand: 8-bit RGB, whatever its header claims."""
-    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + before + _chunk(b"IDAT", compressed_rows) + _chunk(b"IEND", b"")
+def png(
+    width: int, height: int, compressed_rows: bytes, *, before: bytes = b"", depth: int = 8, interlaced: bool = False
+) -> bytes:
+    """A PNG of our own hand: RGB, whatever its header claims."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, interlaced))
+    return b"\x89PNG\r\n\x1a\n" + header + before + chunk(b"IDAT", compressed_rows) + chunk(b"IEND", b"")
 
 
 def black_png(width: int, height: int) -> bytes:
@@ -48,10 +50,43 @@ def black_png(width: int, height: int) -> bytes:
     return png(width, height, b"".join(deflate.compress(row) for _ in range(height)) + deflate.flush())
 
 
-def text_bomb() -> bytes:
-    """A small PNG with a comment that unpacks to 200 MB."""
-    comment = _chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"a" * 200_000_000))
-    return png(4, 4, zlib.compress(b"\0" * 52), before=comment)
+def with_chunk(name: bytes, body: bytes) -> bytes:
+    """`quarters()` as a PNG with one chunk more before its pixels."""
+    data = encoded(quarters(), "PNG")
+    return data[:33] + chunk(name, body) + data[33:]
+
+
+def deep_png() -> bytes:
+    """`quarters()` in 16 bits a channel."""
+    rows = np.asarray(quarters()).astype(">u2") * 257
+    return png(48, 32, zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)), depth=16)
+
+
+def interlaced_png() -> bytes:
+    """`quarters()` in the seven passes of Adam7."""
+    pixels, lines = np.asarray(quarters()), b""
+    for top, left, down, right in (
+        (0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1),
+    ):  # fmt: skip
+        lines += b"".join(b"\0" + row.tobytes() for row in pixels[top::down, left::right])
+    return png(48, 32, zlib.compress(lines), interlaced=True)
+
+
+def many_scans(side: int, scans: int) -> bytes:
+    """A small progressive JPEG of one grey that asks to go over its pixels `scans` times."""
+
+    def segment(marker: int, body: bytes) -> bytes:
+        return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+    blocks = (side // 8) ** 2
+    one_code = bytes([1] + [0] * 15)
+    frame = struct.pack(">BHHB", 8, side, side, 1) + b"\1\x11\0"
+    head = segment(0xDB, b"\0" + b"\1" * 64) + segment(0xC2, frame)
+    head += segment(0xC4, b"\0" + one_code + b"\0") + segment(0xC4, b"\x10" + one_code + b"\xe0")
+    first = segment(0xDA, b"\1\1\0\0\0\0") + b"\0" * -(-blocks // 8)
+    bits = ("0" + "1" * 14) * -(-blocks // 32767)  # runs of blocks that have nothing more
+    run = int(bits + "1" * (-len(bits) % 8), 2).to_bytes(-(-len(bits) // 8), "big").replace(b"\xff", b"\xff\0")
+    return b"\xff\xd8" + head + first + (segment(0xDA, b"\1\1\0\1\x3f\0") + run) * (scans - 1) + b"\xff\xd9"
 
 
 def oriented_jpeg(orientation: int) -> bytes:

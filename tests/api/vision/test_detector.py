@@ -8,13 +8,16 @@ import pytest
 from PIL import Image
 
 from api.settings import VisionSettings
-from api.vision.detector import DetectorCard, DetectorInput, DetectorOutput, read_detections
+from api.vision.detector import read_detections
+from api.vision.detector_card import DetectorCard, DetectorInput, DetectorOutput
 from api.vision.picture import WHOLE, Box, Picture
 from api.vision.runtime import ModelUnusable
 from api.vision.service import Eyes
 from tests.api.vision import pictures
 
-CARD = DetectorCard(DetectorInput(416, 32, 0.5), DetectorOutput(0.6), ["top", "pants"])
+CARD = DetectorCard(
+    input=DetectorInput(longest_side=416, padding_value=0.5), output=DetectorOutput(0.6), labels=["top", "pants"]
+)
 MAX_BYTES = 20 * 1024**2
 
 

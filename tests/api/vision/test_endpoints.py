@@ -3,6 +3,7 @@
 import http.server
 import json
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from PIL import Image
 
 from api.accounts.scopes import Scope
 from api.settings import FetchSettings, Settings
-from tests.api.vision import pictures
+from tests.api.vision import pictures, profiles
 from tests.conftest import AccountMaker
 
 BOUNDARY = "----frontier"
@@ -35,6 +36,11 @@ def assert_problem(answer: Any, status: int, pointer: str, code: str | None = No
     assert code is None or answer.json()["code"] == code
 
 
+def size_of(answer: Any) -> dict[str, int]:
+    assert answer.status_code == 200, answer.text
+    return {side: answer.json()["image"][side] for side in ("width", "height")}
+
+
 def test_who_may_call(client: TestClient, account: AccountMaker) -> None:
     assert send(client, {}, b"x").status_code == 401
     assert send(client, {"Authorization": "Bearer sk_wrong"}, b"x").status_code == 401
@@ -46,10 +52,10 @@ def test_a_photo_is_answered_in_the_contracts_form(client: TestClient, auth: dic
     answer = send(client, auth, path.read_bytes(), min_score=0.001, limit=300)
     assert answer.status_code == 200
     with Image.open(path) as original:
-        assert answer.json()["image"] == {"width": original.width, "height": original.height}
+        assert size_of(answer) == {"width": original.width, "height": original.height}
     found = answer.json()["detections"]
     assert 0 < len(found) <= 300
-    assert set(found[0]) == {"label", "score", "box"}
+    assert set(found[0]) == {"label", "score", "box", "attributes"}
     assert set(found[0]["box"]) == {"x", "y", "w", "h"}
     assert [item["score"] for item in found] == sorted((item["score"] for item in found), reverse=True)
     assert send(client, auth, path.read_bytes(), min_score=0.001, limit=2).json()["detections"] == found[:2]
@@ -57,7 +63,7 @@ def test_a_photo_is_answered_in_the_contracts_form(client: TestClient, auth: dic
 
 def test_the_size_is_that_of_the_upright_picture(client: TestClient, auth: dict[str, str]) -> None:
     answer = send(client, auth, pictures.oriented_jpeg(6))
-    assert answer.json()["image"] == {"width": 48, "height": 32}
+    assert size_of(answer) == {"width": 48, "height": 32}
 
 
 def test_the_content_tells_the_format_and_not_the_name(client: TestClient, auth: dict[str, str]) -> None:
@@ -75,10 +81,23 @@ def test_bad_pictures_are_told_apart(client: TestClient, auth: dict[str, str]) -
         (pictures.png(50_000, 50_000, b"x"), 413, "picture_too_large"),
         (pictures.black_png(11_000, 10_000), 413, "picture_too_large"),
         (pictures.png(10, 10, b"this is no zlib stream"), 422, "picture_corrupt"),
+        (pictures.many_scans(4000, 500), 422, "picture_too_slow"),
+        (b"GIF89a/*" + b"\0" * 40 + b"*/=1;alert(1)", 422, None),
+        (b"PK\x03\x04" + jpeg, 422, "picture_unsupported"),
+        (jpeg[:2000] + b"\xff\xc4\0\3\0" + jpeg[2000:], 422, "picture_corrupt"),
     ]
     for data, status, code in cases:
         assert_problem(send(client, auth, data), status, "#/image", code)
     assert send(client, auth, jpeg).status_code == 200
+
+
+@pytest.mark.parametrize("size", [(1, 1), (50_000, 1), (2, 50_000)])
+def test_extreme_shapes_are_seen(client: TestClient, auth: dict[str, str], size: tuple[int, int]) -> None:
+    answer = send(client, auth, pictures.encoded(Image.new("RGB", size), "PNG"), min_score=0.001)
+    assert size_of(answer) == {"width": size[0], "height": size[1]}
+    assert all(
+        0 <= item["box"]["x"] <= item["box"]["x"] + item["box"]["w"] <= 1.000001 for item in answer.json()["detections"]
+    )
 
 
 def test_awkward_pictures_are_seen(client: TestClient, auth: dict[str, str]) -> None:
@@ -88,8 +107,13 @@ def test_awkward_pictures_are_seen(client: TestClient, auth: dict[str, str]) -> 
         pictures.encoded(Image.new("I;16", (48, 32), 40_000), "PNG"),
         pictures.encoded(pictures.quarters(), "GIF", save_all=True, append_images=frames),
         pictures.encoded(pictures.quarters(), "WEBP", save_all=True, append_images=frames),
+        pictures.encoded(pictures.quarters(), "JPEG") + b"PK\x03\x04<script>",
+        pictures.encoded(pictures.quarters(), "JPEG", icc_profile=profiles.of_primaries(profiles.ADOBE_RGB, 2.2)),
+        pictures.deep_png(),
+        pictures.interlaced_png(),
+        pictures.with_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"a" * 5_000_000)),
     ):
-        assert send(client, auth, data).json()["image"] == {"width": 48, "height": 32}
+        assert size_of(send(client, auth, data)) == {"width": 48, "height": 32}
 
 
 @pytest.mark.parametrize(
@@ -194,7 +218,7 @@ class TestImageUrl:
         self, client: TestClient, auth: dict[str, str], host: http.server.ThreadingHTTPServer
     ) -> None:
         base = f"http://127.0.0.1:{host.server_port}"
-        assert self.ask(client, auth, f"{base}/a.jpg").json()["image"] == {"width": 48, "height": 32}
+        assert size_of(self.ask(client, auth, f"{base}/a.jpg")) == {"width": 48, "height": 32}
         assert_problem(self.ask(client, auth, f"{base}/none"), 422, "#/image_url", "fetch_failed")
         assert_problem(self.ask(client, auth, f"{base}/page"), 422, "#/image_url", "picture_unsupported")
         assert_problem(self.ask(client, auth, f"{base}/big"), 413, "#/image_url")

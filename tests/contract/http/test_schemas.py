@@ -32,6 +32,7 @@ POST /v1/creatives
 POST /v1/experiments
 POST /v1/tags
 POST /v1/events
+POST /v1/feedback
 GET /c/{token}
 GET /i/{product_id}/{width}
 GET /v1/reports/ctr

@@ -23,7 +23,8 @@ def shoplight() -> Shoplight:
     """`shoplight("search", "a.jpg", "--json")`."""
 
     def run(*arguments: object) -> Result:
-        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+        # wide: a long path in a frame is broken anywhere
+        return CliRunner(env={"COLUMNS": "400"}).invoke(app, [str(argument) for argument in arguments])
 
     return run
 
