@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -154,11 +155,13 @@ def test_photos_of_one_product_are_nearer_than_photos_of_others(eyes: Eyes, shar
 
 def test_a_models_version_follows_its_content(eyes: Eyes, tmp_path: Path) -> None:
     shipped = VisionSettings().embedder
-    for name in ("embedder.onnx", "embedder.json"):
+    for name in ("embedder.onnx", "embedder-int8.onnx", "embedder.json"):
         (tmp_path / name).write_bytes(shipped.with_name(name).read_bytes())
     copied = VisionSettings(embedder=tmp_path / "embedder.onnx")
     assert Eyes(copied, MAX_BYTES).embedder_version == eyes.embedder_version
-    (tmp_path / "embedder.onnx").write_bytes(b"another model")
+    whole = VisionSettings(embedder=tmp_path / "embedder.onnx", precision="fp32")
+    assert Eyes(whole, MAX_BYTES).embedder_version != eyes.embedder_version  # its vectors are not quite the same
+    (tmp_path / "embedder-int8.onnx").write_bytes(b"another model")
     assert Eyes(copied, MAX_BYTES).embedder_version != eyes.embedder_version
 
 
@@ -166,7 +169,8 @@ def test_a_missing_or_damaged_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelUnusable, match=r"nowhere\.json"):
         Eyes(VisionSettings(detector=tmp_path / "nowhere.onnx"), MAX_BYTES)
     (tmp_path / "broken.onnx").write_bytes(b"no model")
-    (tmp_path / "broken.json").write_bytes(VisionSettings().detector.with_suffix(".json").read_bytes())
+    card = msgspec.json.decode(VisionSettings().detector.with_suffix(".json").read_bytes())
+    (tmp_path / "broken.json").write_bytes(msgspec.json.encode(card | {"files": {"int8": "broken.onnx"}}))
     damaged = Eyes(VisionSettings(detector=tmp_path / "broken.onnx"), MAX_BYTES)
     with pytest.raises(ModelUnusable, match=r"broken\.onnx"):
         damaged.load()
