@@ -20,6 +20,8 @@ SELECT (SELECT uniqExact(publisher_id, event_id, log_offset) FROM events) AS eve
        (SELECT sum(spend_micros) FROM rollup_15m FINAL) AS rolled_up_spend_micros,
        (SELECT count() FROM events) - events AS copies"""  # noqa: S608 - our names
 
+TRIES = 5
+
 
 @dataclass
 class Reconciliation:
@@ -36,9 +38,14 @@ class Reconciliation:
 
 
 def reconcile(event_log: EventLog, store: EventStore) -> Reconciliation:
-    """Compare. Exact while the sink stands still; running, it may see a batch half-way and say so."""
-    taken = progress(event_log)
-    held = {name: int(value or 0) for name, value in store.select(_HELD)[0].items()}
+    """Compare. Exact while the sink stands still; while it runs, it is looked at again until nothing moved meanwhile,
+    and after TRIES a batch may be seen half-way."""
+    for _ in range(TRIES):
+        waiting, taken = _waiting(event_log), progress(event_log)
+        held = {name: int(value or 0) for name, value in store.select(_HELD)[0].items()}
+        left = _waiting(event_log)
+        if not waiting and not left and progress(event_log) == taken:
+            break
     became = taken.stored + taken.duplicate + taken.conflict + taken.unparsable
     checks = {
         "records of the log and what became of them": (taken.records, became),
@@ -50,6 +57,10 @@ def reconcile(event_log: EventLog, store: EventStore) -> Reconciliation:
         "spend of rows and of roll-ups": (held["spend_micros"], held["rolled_up_spend_micros"]),
     }
     totals = {name: int(getattr(taken, name)) for name in COUNTS}
-    result = Reconciliation(totals, held, sum(partition.waiting() for partition in event_log.partitions()))
+    result = Reconciliation(totals, held, max(waiting, left))
     result.differences = [f"{name}: {a} and {b}" for name, (a, b) in checks.items() if a != b]
     return result
+
+
+def _waiting(event_log: EventLog) -> int:
+    return sum(partition.waiting() for partition in event_log.partitions())

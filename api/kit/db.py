@@ -48,7 +48,8 @@ _MAX_NAME = 63
 def _sqlite_pragmas(connection: DBAPIConnection, _record: object) -> None:
     connection.isolation_level = None  # we issue BEGIN ourselves, see _begin
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000"):
+    # to wait comes first: switching to WAL wants the file for itself, and others may be starting, too
+    for pragma in ("busy_timeout=15000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

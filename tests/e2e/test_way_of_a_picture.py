@@ -50,8 +50,8 @@ class Page:
 
     def is_ready(self, item: dict[str, Any]) -> bool:
         """Tagged with what is on it. A worker knows a catalog some seconds after it was listed; what it looked at
-        before that, it matches again."""
-        assert item["status"] in {"pending", "ready"}, item
+        before that, and may have found nothing for, it matches again."""
+        assert item["status"] in {"pending", "none", "ready"}, item
         return item["status"] == "ready" and self.garments(item) >= 2
 
     def everywhere(self, path: str, right: Callable[[dict[str, Any]], bool], within_s: float) -> dict[str, float]:
