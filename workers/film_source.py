@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -54,5 +54,6 @@ def _fetched(ports: Ports, url: str, folder: Path, watch: Watch) -> Reel | Strea
 def _clear_leftovers(root: Path) -> None:
     """Folders of workers that were killed."""
     for folder in root.iterdir():
-        if time.time() - folder.stat().st_mtime > FOLDER_MAX_AGE_S:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another worker's, gone meanwhile
+            if time.time() - folder.stat().st_mtime > FOLDER_MAX_AGE_S:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -133,6 +133,7 @@ class Viewing:
                     raise stream.unreachable()
                 break
             reels += 1
+            before = (watch.at_ms, watch.position.covered)
             try:
                 self._window(reel)
                 bad = 0
@@ -142,8 +143,14 @@ class Viewing:
                     raise
                 watch.cut(max(watch.at_ms, reel.starts_ms), self._keep)
                 watch.at_ms = reel.ends_ms
+            stream.watched()
             self._write_down()
+            if (watch.at_ms, watch.position.covered) == before:  # a window that does not get on would come for ever
+                self._truncated = True
+                break
         self._truncated |= stream.truncated or (watch.at_ms >= self._max_ms and stream.has_more)
+        followed = self._ports.clock.now() - self._job.media.created_at
+        self._truncated |= stream.live and followed > timedelta(milliseconds=2 * self._max_ms)
         watch.position.idle = 0 if reels else watch.position.idle + 1
         if stream.live and not self._truncated and watch.position.idle <= IDLE_TURNS:
             self._more_after = timedelta(seconds=0 if stream.waiting else stream.wait_s)
@@ -154,7 +161,7 @@ class Viewing:
         return stops
 
     def _window(self, reel: Reel) -> None:
-        if reel.fresh and self._watch.frames:
+        if reel.fresh and self._watch.frames and self._watch.at_ms <= reel.starts_ms:
             self._watch.cut(max(self._watch.at_ms, reel.starts_ms), self._keep)
         from_ms = max(0, self._watch.at_ms - reel.starts_ms)
         self._reel(reel, SamplingLimits(self._max_ms - reel.starts_ms, from_ms, reel.final, wall_s=REEL_WALL_S))

@@ -239,7 +239,7 @@ class Analyses:
 
     def _end(self, job: Job, state: MediaState, **values: object) -> None:
         if state is MediaState.failed:
-            values |= {"live": False}
+            values |= {"live": False, "stopping": False}
         with self._database.write() as session:
             ended = {"state": state, "lease_id": None, **values}
             rows = MediaAcrossTenants(session)

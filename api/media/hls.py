@@ -15,7 +15,8 @@ MAX_SEGMENT_S = 600.0
 MAX_PART_BYTES = 10**12
 BEST_HEIGHT = 720  # more is not seen: what is looked at is smaller
 SOUND_CODECS = ("mp4a", "ac-3", "ec-3", "opus", "flac", "alac", "vorbis")
-_ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"\r\n]*"|[^",\s]+)')
+# possessive, and from a name's first letter only: a line of letters without "=" would take hours otherwise
+_ATTRIBUTE = re.compile(r'(?<![A-Z0-9-])([A-Z0-9-]++)=("[^"\r\n]*"|[^",\s]+)')
 
 
 @dataclass(frozen=True)

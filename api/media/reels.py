@@ -63,6 +63,7 @@ class Stream:
         self._timed = _timed(playlist.segments, position)
         self.live = position.live = not playlist.ended
         self.truncated = False
+        self._after = (position.covered, position.covered_ms, position.closed)
         self._missing = 0
         self._trouble = "they are marked as missing"
         self.wait_s = max(MIN_TURN_S, playlist.target_s)
@@ -93,11 +94,19 @@ class Stream:
         final = bool(rest and rest[0][1].fresh) or (not rest and not self.live)
         begins = window[0][1].fresh and window[0][1].sequence > position.covered
         written = self._write(window)
-        position.covered, position.covered_ms, position.closed = window[-1][1].sequence, _end(window), final
+        self._after = (window[-1][1].sequence, _end(window), final)
         if final:
             self._timed = rest
         reel = Reel(self._folder / "reel", window[0][0], _end(window), final, begins)
-        return reel if written else self.next_reel(reel.ends_ms)
+        if written:
+            return reel
+        self.watched()
+        return self.next_reel(reel.ends_ms)
+
+    def watched(self) -> None:
+        """The last window is dealt with: whoever takes over goes on behind it, and until now at its beginning."""
+        position = self.position
+        position.covered, position.covered_ms, position.closed = self._after
 
     def _led_in(self, at_ms: int) -> bool:
         return _end(self._timed[:1]) <= at_ms - PREROLL_MS

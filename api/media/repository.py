@@ -146,7 +146,7 @@ class MediaAcrossTenants:
         """Have a finished row looked at again."""
         done = col(Media.state).in_([MediaState.ready, MediaState.none, MediaState.failed])
         statement = update(Media).where(col(Media.id) == media_id, done)
-        self._rows(statement.values(state=MediaState.pending, due_at=now, attempts=0))
+        self._rows(statement.values(state=MediaState.pending, due_at=now, attempts=0, stopping=False))
 
     def delete_tags(self, tag_ids: Sequence[str]) -> None:
         """Remove tags of objects that are no longer seen, and what was said of them."""

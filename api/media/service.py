@@ -74,6 +74,7 @@ class MediaService:
         if media.state is MediaState.running:
             raise Conflict("It is being looked at right now.", code="analysis_running")
         media.state, media.attempts, media.due_at, media.error = MediaState.pending, 0, self._now, None
+        media.stopping = False
         self._account.record("media.analyse", media_id)
         return self.get(media_id)
 

@@ -9,8 +9,9 @@ from api.accounts.service import AccountService
 from api.errors import Conflict, NotFound, TooManyRequests
 from api.kit.blobs import BlobNotFound
 from api.kit.ids import new_id
+from api.media.analysis import Facts
 from api.media.matching import shown_label
-from api.media.models import Media, MediaKind, MediaState, Tag, TagState
+from api.media.models import Media, MediaKind, MediaState, Tag, TagState, VideoCheckpoint
 from api.media.repository import MediaRepository
 from api.media.schemas import (
     JOB_STATE_OF,
@@ -25,7 +26,7 @@ from api.media.schemas import (
     VideoExport,
     VideoRead,
 )
-from api.media.service import products_of
+from api.media.service import charge_minutes, products_of
 from api.media.views import box_of
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ class VideoService:
         video = self._rows.get(video_id, lock=True)
         if video is None or video.kind is not MediaKind.video or video.site_id is not None:
             raise NotFound("No such video.")
+        if seen := self._rows.session.get(VideoCheckpoint, video_id):  # what was looked at is paid for, finished or not
+            charge_minutes(self._ports, video, Facts(duration_ms=seen.at_ms))
         self._rows.delete(video_id)
         posters = list(self._ports.blobs.keys(f"posters/{video_id}/"))
         return [*posters, video.upload_key] if video.upload_key else posters

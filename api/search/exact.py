@@ -56,7 +56,8 @@ class ExactIndex:
 
     def drop_catalog(self, catalog_id: str) -> None:
         with self._gate.writing():
-            if block := self._blocks.pop(catalog_id, None):
+            # an empty one is falsy, and has files nevertheless
+            if (block := self._blocks.pop(catalog_id, None)) is not None:
                 block.erase()
 
     def clear(self) -> None:
@@ -179,6 +180,7 @@ class ExactIndex:
     def _new_block(self, catalog_id: str) -> CatalogBlock:
         if self._folder is None or not self._folder.holds(catalog_id):
             return CatalogBlock(self.dim)
+        self._folder.erase(catalog_id)  # leftovers number their terms otherwise
         return CatalogBlock(self.dim, RowsInFiles(self._folder, catalog_id, self.dim))
 
 

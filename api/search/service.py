@@ -83,8 +83,9 @@ class Finder:
         """For each of `vectors` (n, dim) up to k matches in the catalogs, best first (ranking.py says what that is).
         `looks`, where given, say more of the objects."""
         lines, products = self._found(vectors, max(k, POOL), IndexFilter(catalog_ids, **filters))
+        narrowed = any(value not in (None, frozenset()) for value in filters.values())
         return [
-            ordered(self._matches(line, products, look, max(k, POOL)), look, self._similar_floor)[:k]
+            ordered(self._matches(line, products, look, max(k, POOL), narrowed), look, self._similar_floor)[:k]
             for line, look in zip(lines, looks or [UNKNOWN_LOOK] * len(lines), strict=True)
         ]
 
@@ -164,7 +165,10 @@ class Finder:
         ]
         return live, products
 
-    def _matches(self, hits: list[Hit], products: Mapping[str, ProductRead], look: Look, most: int) -> list[Match]:
+    def _matches(
+        self, hits: list[Hit], products: Mapping[str, ProductRead], look: Look, most: int, narrowed: bool
+    ) -> list[Match]:
+        """`narrowed`: a filter took rivals away, so a lead over what is left proves nothing."""
         groups = self._folding.groups(hits, products)
         matches = []
         for place, group in enumerate(groups[:most]):
@@ -172,7 +176,7 @@ class Finder:
             if place:
                 exact = self._rule.is_exact(score, BEHIND, None)
             else:
-                margin = group.score - groups[1].score if len(groups) > 1 else 0.0
+                margin = group.score - groups[1].score if len(groups) > 1 and not narrowed else 0.0
                 agreement = agreement_of(look.colours, colours_seen(leader))
                 exact = self._rule.is_exact(score, margin, agreement, on_page=look.on_page)
             matches.append(Match(leader, score, MatchType.exact if exact else MatchType.similar, offers))

@@ -120,3 +120,7 @@ def test_only_a_playlist_is_one() -> None:
     for body in (b"", b"<html>", b"#EXTM3U\n\xff\xfe", b"#EXTM3U\n" + b"#" * MAX_PLAYLIST_BYTES):
         with pytest.raises(VideoError):
             read_playlist(body, BASE)
+
+
+def test_a_line_of_letters_takes_no_longer_than_any_other() -> None:
+    fault("#EXT-X-KEY:" + "A" * 1_000_000, "#EXTINF:2,", "one.ts")  # hours, where names are tried from each letter

@@ -109,3 +109,12 @@ def test_what_is_stored_is_plain_json() -> None:
     assert set(stored) == {"version", "colours", "pattern", "sharpness"}
     assert {colour["name"] for colour in stored["colours"]} == {"navy", "white"}
     assert stored["pattern"] == "striped"
+
+
+@pytest.mark.parametrize(
+    "box", [Box(0.5, 0.5, 0.001, 0.001), Box(0.5, 0.2, 0.0005, 0.3), Box(0.999, 0.999, 1e-6, 1e-6)]
+)
+def test_a_box_below_a_pixel_is_looked_at_like_any_other(box: Box) -> None:
+    for side in (100, 640):
+        looks = attributes_in(picture_of(np.full((side, side, 3), 90, np.uint8)), [box], [None])
+        assert len(looks) == 1
