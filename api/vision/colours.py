@@ -123,7 +123,12 @@ def colours_of(lab: Lab, weights: NDArray[np.float32]) -> tuple[Colour, ...]:
     ranked = sorted(shares, key=lambda name: (-shares[name], name))
     kept = [name for name in ranked if shares[name] >= LEAST_SHARE][:MOST_COLOURS]
     means = {name: sums[name] / shares[name] for name in kept}
-    return tuple(Colour(n, round(shares[n], 3), tuple(round(float(v), 1) for v in means[n])) for n in kept)  # type: ignore[arg-type]
+    return tuple(Colour(name, round(shares[name], 3), _rounded(means[name])) for name in kept)
+
+
+def _rounded(lab: Lab) -> tuple[float, float, float]:
+    lightness, a, b = (round(float(value), 1) for value in lab)
+    return lightness, a, b
 
 
 def _off_edges(lab: Lab) -> NDArray[np.float32]:

@@ -181,7 +181,7 @@ def _faiss(world: World) -> Iterator[tuple[str, Search, list[str]]]:
     picked = {name: faiss.IDSelectorBitmap(rows, faiss.swig_ptr(line)) for name, line in bits.items()}
 
     def search_in(index: object, params: dict[str, object]) -> Search:
-        return lambda query, name: set(index.search(query, BEST, params=params[name])[1][0].tolist())  # type: ignore[attr-defined]
+        return lambda query, name: set(index.search(query, BEST, params=params[name])[1][0].tolist())  # type: ignore[attr-defined]  # faiss has no types
 
     coded = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
     lists = faiss.index_factory(dim, "IVF512,SQ8", faiss.METRIC_INNER_PRODUCT)

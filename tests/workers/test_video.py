@@ -177,7 +177,7 @@ def test_what_was_seen_before_a_crash_is_not_seen_again_and_the_result_is_the_sa
         looked.append(frame.ms)
         if frame.ms >= 6000 and len(world.queue.sent) == 0:
             raise Interrupted
-        take(self, eyes, frame, keep)  # type: ignore[arg-type]
+        take(self, eyes, frame, keep)  # type: ignore[arg-type]  # the method that is wrapped
 
     monkeypatch.setattr(Watch, "take", dies_at_six_seconds)
     with pytest.raises(Interrupted):
@@ -189,7 +189,7 @@ def test_what_was_seen_before_a_crash_is_not_seen_again_and_the_result_is_the_sa
 
     def goes_on(self: Watch, eyes: object, frame: Frame, keep: object) -> None:
         looked.append(frame.ms)
-        take(self, eyes, frame, keep)  # type: ignore[arg-type]
+        take(self, eyes, frame, keep)  # type: ignore[arg-type]  # the method that is wrapped
 
     monkeypatch.setattr(Watch, "take", goes_on)
     before = len(looked)
@@ -211,7 +211,7 @@ def test_a_film_that_kills_its_decoder_is_answered_with_what_was_seen(
     def dies(self: Watch, eyes: object, frame: Frame, keep: object) -> None:
         if frame.ms >= 5000:
             raise VideoError("decoder_died", "the decoder stopped in the middle of the video")
-        take(self, eyes, frame, keep)  # type: ignore[arg-type]
+        take(self, eyes, frame, keep)  # type: ignore[arg-type]  # the method that is wrapped
 
     monkeypatch.setattr(Watch, "take", dies)
     for _ in range(5):
@@ -241,7 +241,7 @@ def test_a_worker_that_has_lost_its_video_stops(
 
     def counted(self: Watch, eyes: object, frame: Frame, keep: object) -> None:
         looked.append(1)
-        take(self, eyes, frame, keep)  # type: ignore[arg-type]
+        take(self, eyes, frame, keep)  # type: ignore[arg-type]  # the method that is wrapped
 
     monkeypatch.setattr(Watch, "take", counted)
     video.look_at_video(world.ports, analyses, slow)
@@ -279,7 +279,7 @@ def test_a_worker_killed_in_the_middle_is_followed_by_one_that_goes_on_from_ther
 
     def noted(self: Watch, eyes: object, frame: Frame, keep: object) -> None:
         first_told.append(frame.ms)
-        take(self, eyes, frame, keep)  # type: ignore[arg-type]
+        take(self, eyes, frame, keep)  # type: ignore[arg-type]  # the method that is wrapped
 
     monkeypatch.setattr(Watch, "take", noted)
     clock.advance(LEASE + timedelta(seconds=1))

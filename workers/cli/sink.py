@@ -2,7 +2,6 @@
 
 import logging
 
-from api.events.kafka_client import KafkaClient
 from api.kit.readiness import Readiness
 from api.operations.health import store_checks
 from api.settings_check import Role
@@ -19,6 +18,8 @@ ROLE = Role.sink
 
 def sink() -> None:
     """Take events from Kafka into ClickHouse. Health is told on http.host and http.port."""
+    from api.events.kafka_client import KafkaClient  # noqa: PLC0415 - a library of the scale-out shape
+
     settings = begin(ROLE)
     ending = Ending()
     listener = bound(settings, ROLE)

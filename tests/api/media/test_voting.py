@@ -20,7 +20,7 @@ class ByFirstNumber:
 def vote(*looks: tuple[float, float, float]) -> list[tuple[str, float]]:
     vectors = np.array([[product, score] for product, score, _ in looks], np.float32)
     weights = [weight for _, _, weight in looks]
-    return [(c.product_id, c.score) for c in elected(ByFirstNumber(), "bag", vectors, weights, CATALOGS)]  # type: ignore[arg-type]
+    return [(c.product_id, c.score) for c in elected(ByFirstNumber(), "bag", vectors, weights, CATALOGS)]  # type: ignore[arg-type]  # a stand-in that numbers things
 
 
 def test_a_sharp_look_outvotes_two_blurred_ones() -> None:

@@ -36,7 +36,7 @@ def red_picture(width: int, height: int) -> Picture:
 @pytest.mark.parametrize("kind", ["float32", "float16"])
 def test_scores_in_columns_are_read_with_the_labels_of_the_file(tmp_path: Path, kind: str) -> None:
     """A picture of the model's own shape: nothing is padded, so the means are those of its colours."""
-    eyes = eyes_of(small_models.write(tmp_path / "raw.onnx", "columns", small_models.told(), kind=kind))  # type: ignore[arg-type]
+    eyes = eyes_of(small_models.write(tmp_path / "raw.onnx", "columns", small_models.told(), kind=kind))  # type: ignore[arg-type]  # a parameter of the test
     assert eyes.labels == ["red thing", "blue thing"]
     [found] = eyes.detect(red_picture(192, 128), 0.25, 20)
     assert (found.label, found.score) == ("red thing", pytest.approx(0.8, abs=2e-3))
