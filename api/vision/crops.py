@@ -46,8 +46,7 @@ def _whole(pixels: Pixels, label: str | None) -> tuple[Pixels, Context]:
 def _around(pixels: Pixels, box: Box, boxes: Sequence[Box], label: str | None) -> tuple[Pixels, Context]:
     rows, columns = pixels.shape[:2]
     own = box.within(columns, rows)
-    more = 1 + 2 * PADDING
-    wide = Box(box.x - PADDING * box.w, box.y - PADDING * box.h, box.w * more, box.h * more).within(columns, rows)
+    wide = box.grown(PADDING).within(columns, rows)
     # below a pixel the two round apart: what is looked at holds the box in any case
     wide = (min(wide[0], own[0]), min(wide[1], own[1]), max(wide[2], own[2]), max(wide[3], own[3]))
     over = [other.within(columns, rows) for other in boxes if other.w * other.h < LAID_OVER * box.w * box.h]

@@ -23,6 +23,11 @@ class Box:
         bottom = min(max(round((self.y + self.h) * height), top + 1), height)
         return left, top, right, bottom
 
+    def grown(self, part: float) -> "Box":
+        """By this part of its width and height on each side; may reach over the picture's edge."""
+        more = 1 + 2 * part
+        return Box(self.x - part * self.w, self.y - part * self.h, self.w * more, self.h * more)
+
 
 WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 

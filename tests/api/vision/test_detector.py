@@ -135,12 +135,15 @@ def test_the_whole_picture_is_embedded_where_no_box_is_named(eyes: Eyes) -> None
     assert eyes.embed(picture)[0] == pytest.approx(eyes.embed(picture, [WHOLE])[0], abs=1e-6)
 
 
-def test_a_crop_is_the_product_and_not_its_surroundings(eyes: Eyes) -> None:
-    """The vector of a box equals that of a picture which is cut to this box."""
+def test_a_box_is_seen_with_a_tenth_around_it_and_nothing_beyond(eyes: Eyes) -> None:
     pixels = np.array(pictures.noise(400, 300))
-    whole = Picture(400, 300, pixels)
-    cut = Picture(100, 150, np.ascontiguousarray(pixels[60:210, 200:300]))
-    assert eyes.embed(whole, [Box(0.5, 0.2, 0.25, 0.5)])[0] == pytest.approx(eyes.embed(cut)[0], abs=1e-5)
+    box = Box(0.5, 0.2, 0.25, 0.5)  # 200..300, 60..210: with a tenth on each side 190..310, 45..225
+    first = eyes.embed(Picture(400, 300, pixels), [box])[0]
+    beyond, beside = np.full_like(pixels, 255), np.full_like(pixels, 255)
+    beyond[45:225, 190:310] = pixels[45:225, 190:310]
+    beside[60:210, 200:300] = pixels[60:210, 200:300]
+    assert eyes.embed(Picture(400, 300, beyond), [box])[0] == pytest.approx(first, abs=1e-5)
+    assert eyes.embed(Picture(400, 300, beside), [box])[0] != pytest.approx(first, abs=1e-2)
 
 
 def test_photos_of_one_product_are_nearer_than_photos_of_others(eyes: Eyes, shared_data: Path) -> None:
