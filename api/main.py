@@ -31,6 +31,7 @@ from api.operations.health import HEALTH, health_router, readiness_of
 from api.ports import Ports
 from api.reports.endpoints import router as reports
 from api.search.endpoints import router as search
+from api.search.feedback_endpoints import router as search_feedback
 from api.settings import REPO_ROOT, Settings
 from api.sites.endpoints import router as sites
 from api.vision.endpoints import router as vision
@@ -44,6 +45,7 @@ ROUTERS: Sequence[APIRouter] = (
     pictures,
     vision,
     search,
+    search_feedback,
     media,
     tags,
     feedback,

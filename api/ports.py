@@ -33,6 +33,7 @@ from api.search.coclicks import CoClicks
 from api.search.exactness import ExactRule
 from api.search.index import ProductIndex
 from api.search.service import Finder
+from api.search.verdicts import Verdicts
 from api.search.worn_together import load_worn_together
 from api.settings import Settings
 from api.shapes import open_blobs, open_event_log, open_event_store, open_index
@@ -60,6 +61,7 @@ class Ports:
     index: ProductIndex
     finder: Finder
     co_clicks: CoClicks
+    verdicts: Verdicts
     event_log: EventLog
     event_store: EventStore
     sealer: TokenSealer
@@ -117,6 +119,7 @@ def open_ports(settings: Settings, queue: TaskQueue, clock: Clock | None = None)
             co_clicks.of,
         ),
         co_clicks=co_clicks,
+        verdicts=Verdicts(database, secrets.token_keys, eyes.embedder_version, eyes.dim),
         event_log=event_log,
         event_store=event_store,
         sealer=sealer,

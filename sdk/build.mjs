@@ -32,7 +32,8 @@ const bundle = async (entry, name, outdir, format, define) => {
 export const buildAll = async (outdir) => {
   await mkdir(outdir, { recursive: true });
   const video = await bundle("video.ts", "video.js", outdir, "esm", {});
-  const core = await bundle("core.ts", "core.js", outdir, "esm", { VIDEO_FILE: video });
+  const feedback = await bundle("feedback.ts", "feedback.js", outdir, "esm", {});
+  const core = await bundle("core.ts", "core.js", outdir, "esm", { VIDEO_FILE: video, FEEDBACK_FILE: feedback });
   await bundle("loader.ts", "shoplight.js", outdir, "iife", { CORE_FILE: core });
 };
 

@@ -3,11 +3,14 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
-export const BARS = { loader: 2500, imagePage: 12_000, video: 8000 };
+export const BARS = { loader: 2500, imagePage: 12_000, video: 8000, feedback: 3000 };
+
+const FILES = { loader: "shoplight.js", core: "core.js", video: "video.js", feedback: "feedback.js" };
 
 const gzipped = async (path) => gzipSync(await readFile(path), { level: 9 }).length;
 
 export const measure = async (dist) => {
-  const [loader, core, video] = await Promise.all(["shoplight.js", "core.js", "video.js"].map((name) => gzipped(join(dist, name))));
-  return { loader, core, imagePage: loader + core, video };
+  const sizes = {};
+  for (const [name, file] of Object.entries(FILES)) sizes[name] = await gzipped(join(dist, file));
+  return { ...sizes, imagePage: sizes.loader + sizes.core };
 };

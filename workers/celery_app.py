@@ -23,10 +23,12 @@ TASK_SECONDS = histogram(MetricName.task_seconds, ["task", "outcome"])
 BEAT = {
     "catalog.sweep": 10.0,
     "media.sweep": 10.0,
+    "media.clear_away": 3600.0,
     "billing.sweep": 60.0,
     "search.sweep": 10.0,
     "search.compare": 300.0,
     "search.coclicks": 3600.0,
+    "feedback.sweep": 600.0,
 }
 
 app = Celery("shoplight")

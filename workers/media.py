@@ -5,6 +5,7 @@ import logging
 from api.kit.fetcher import FetchFailed, FetchRefused
 from api.media.analysis import Analyses, Facts, Job
 from api.media.models import MediaKind
+from api.media.posters import clear_after_deleted
 from api.media.seeing import objects_on
 from api.media.service import analyses_of
 from api.ports import Ports
@@ -44,6 +45,12 @@ def sweep(ports: Ports) -> None:
         ports.queue.send("media.analyse", media_id=media_id)
     for media_id in analyses.stale(SWEEP_REMATCHES):
         analyses.rematch(media_id)
+
+
+@task("media.clear_away")
+def clear_away(ports: Ports) -> None:
+    """Posters of films that were deleted while a worker looked at them, and was killed over it."""
+    clear_after_deleted(ports.database, ports.blobs)
 
 
 def _look_at_picture(ports: Ports, analyses: Analyses, job: Job) -> None:

@@ -2,7 +2,14 @@
 
 import importlib
 
-TASK_MODULES = ("workers.catalog", "workers.media", "workers.video", "workers.billing", "workers.search")
+TASK_MODULES = (
+    "workers.catalog",
+    "workers.media",
+    "workers.video",
+    "workers.billing",
+    "workers.search",
+    "workers.feedback",
+)
 
 
 def load_tasks() -> None:

@@ -72,13 +72,15 @@ class CatalogAcrossTenants:
 
     def products_by_ids(self, product_ids: Iterable[str]) -> dict[str, ProductRead]:
         """Those that exist, by id. Cold ids cost one query together; warm ones none."""
-        ids = list(dict.fromkeys(product_ids))
-        cold = [product_id for product_id in ids if not self._products.peek(product_id)[0]]
-        self._batch.rows = dict.fromkeys(cold) | self._query(cold)
-        try:
-            found = {product_id: self._products.get(product_id) for product_id in ids}
-        finally:
-            self._batch.rows = {}
+        peeked = {product_id: self._products.peek(product_id) for product_id in product_ids}
+        found = {product_id: product for product_id, (_, product) in peeked.items()}
+        cold = [product_id for product_id, (warm, _) in peeked.items() if not warm]
+        if cold:
+            self._batch.rows = dict.fromkeys(cold) | self._query(cold)
+            try:
+                found |= {product_id: self._products.get(product_id) for product_id in cold}
+            finally:
+                self._batch.rows = {}
         return {product_id: product for product_id, product in found.items() if product is not None}
 
     def peek_products(self, product_ids: Sequence[str]) -> dict[str, ProductRead] | None:

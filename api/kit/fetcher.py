@@ -42,6 +42,14 @@ class FetchFailed(Exception):
         self.too_large = too_large
 
 
+class NotStored(FetchFailed):
+    """It came, but there is no room for it here: nothing that its server could help."""
+
+
+class NoParts(FetchFailed):
+    """The server has only whole files to give."""
+
+
 @dataclass(frozen=True)
 class Fetched:
     """What came back, after redirects."""
@@ -136,18 +144,17 @@ class Fetcher:
 
     def fetch_to(self, path: Path, url: str, *, max_bytes: int, accept: str = "*/*") -> Fetched:
         """The body into a file, never whole in memory; `body` of the answer is empty."""
-        with self._open(url, max_bytes, accept) as (final, response, chunks), path.open("wb") as file:
-            for chunk in chunks:
-                file.write(chunk)
+        with self._open(url, max_bytes, accept) as (final, response, chunks):
+            _store(path, chunks)
             return Fetched(final, _header(response, b"content-type"), b"")
 
     def fetch_part(self, url: str, first: int, count: int, *, accept: str = "*/*") -> Fetched:
-        """`count` bytes of a file from `first` on; refused by a server that gives no parts of files."""
+        """`count` bytes of a file from `first` on; raises NoParts where the server gives whole files alone."""
         extra = [(b"Range", f"bytes={first}-{first + count - 1}".encode())]
         with self._open(url, count, accept, extra) as (final, response, chunks):
             given = _header(response, b"content-range").replace(" ", "").lower()
-            if response.status != PARTIAL or not given.startswith(f"bytes{first}-"):
-                raise FetchFailed("the server does not give parts of a file", retryable=False)
+            if not given.startswith(f"bytes{first}-"):
+                raise FetchFailed("the server gives another part of the file", retryable=False)
             body = b"".join(chunks)
         if len(body) != count:
             raise FetchFailed("the file has fewer bytes than were asked for", retryable=False)
@@ -166,7 +173,7 @@ class Fetcher:
         for _ in range(self._settings.max_redirects + 1):
             with self._get(url, accept, deadline, extra) as response:
                 if response.status not in REDIRECTS:
-                    _refuse_errors(response, max_bytes, {200, PARTIAL} if extra else {200})
+                    _refuse_errors(response, max_bytes, PARTIAL if extra else 200)
                     yield url, response, _bounded(response, max_bytes, deadline)
                     return
                 location = _header(response, b"location")
@@ -210,14 +217,36 @@ def _header(response: httpcore2.Response, name: bytes) -> str:
     return values[0].decode("latin-1") if values else ""
 
 
-def _refuse_errors(response: httpcore2.Response, max_bytes: int, wanted: set[int]) -> None:
-    if response.status not in wanted:
+def _refuse_errors(response: httpcore2.Response, max_bytes: int, wanted: int) -> None:
+    if wanted == PARTIAL and response.status == 200:
+        raise NoParts("the server does not give parts of a file", retryable=False)
+    if response.status != wanted:
         raise FetchFailed(
             f"the server answered {response.status}", retryable=response.status >= 500 or response.status == 429
         )
     length = _header(response, b"content-length")
     if length.isdigit() and int(length) > max_bytes:
         raise FetchFailed(f"more than {max_bytes} bytes", retryable=False, too_large=True)
+
+
+def _store(path: Path, chunks: Iterator[bytes]) -> None:
+    """A disk's errors are told apart from the network's, which come out of `chunks`."""
+    with _on_disk():
+        file = path.open("wb", buffering=0)
+    with file:
+        for chunk in chunks:
+            left = memoryview(chunk)
+            while left:
+                with _on_disk():
+                    left = left[file.write(left) :]
+
+
+@contextmanager
+def _on_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NotStored(f"it cannot be kept here ({error.strerror})") from error
 
 
 def _bounded(response: httpcore2.Response, max_bytes: int, deadline: float) -> Iterator[bytes]:

@@ -28,6 +28,7 @@ MAX_ATTEMPTS = 4
 BACKOFF = (timedelta(seconds=15), timedelta(minutes=2), timedelta(minutes=15))
 REMATCH_AFTER = timedelta(minutes=15)
 MAX_ERROR_CHARS = 500
+INTERRUPTED = "the analysis was interrupted too often"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Facts:
     truncated: bool = False
     frames: int = 0
     poster_key: str | None = None
+    error: str | None = None  # why only a part of it was seen, where something went wrong
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class Job:
 
     media: Media
     lease_id: str
+
+    @property
+    def given_up(self) -> bool:
+        """Too many tries have led to nothing more: it is not looked at again, but what was seen before counts."""
+        return self.media.attempts > MAX_ATTEMPTS
 
 
 class Analyses:
@@ -75,10 +82,11 @@ class Analyses:
         if media is None:
             return None
         job = Job(media, lease_id)
-        if media.attempts > MAX_ATTEMPTS:  # it has taken workers down, or been taken down with them, too often
-            self._end(job, MediaState.failed, error=media.error or "the analysis was interrupted too often")
-            return None
-        return job
+        if not job.given_up or (media.attempts == MAX_ATTEMPTS + 1 and self.checkpoint(job) is not None):
+            return job
+        # it has taken workers down, or been taken down with them, too often
+        self._end(job, MediaState.failed, error=media.error or INTERRUPTED)
+        return None
 
     def progress(self, job: Job, share: float, frames: int, *, lease: timedelta = LEASE) -> bool:
         """Store how far it is and keep the row for another `lease`; False when it is another worker's by now."""
@@ -102,6 +110,7 @@ class Analyses:
             if not rows.update_held(job.media.id, job.lease_id, values):
                 return False
             rows.set_checkpoint(job.media, at_ms, state, now)
+        job.media.attempts = 0
         return True
 
     def must_stop(self, job: Job) -> bool:
@@ -112,18 +121,18 @@ class Analyses:
 
     def fail(self, job: Job, reason: str, *, retryable: bool) -> None:
         """Try again later, or never."""
-        reason = storable(reason)[:MAX_ERROR_CHARS]
         if retryable and job.media.attempts < MAX_ATTEMPTS:
-            wait = BACKOFF[min(job.media.attempts, len(BACKOFF)) - 1]
-            self._end(job, MediaState.pending, error=reason, due_at=self._clock.now() + wait)
+            wait = BACKOFF[max(0, min(job.media.attempts, len(BACKOFF)) - 1)]
+            self._end(job, MediaState.pending, error=_shown(reason), due_at=self._clock.now() + wait)
         else:
-            self._end(job, MediaState.failed, error=reason)
+            self._end(job, MediaState.failed, error=_shown(reason))
 
-    def postpone(self, job: Job, reason: str) -> None:
-        """A server that it takes is away, which is not its fault: try again soon; this attempt does not count."""
+    def postpone(self, job: Job, reason: str, *, wait: timedelta = BACKOFF[0]) -> None:
+        """What it takes is away, or the disk is full, which is not its fault: try again; this attempt does not
+        count."""
         log.info("%s waits: %s", job.media.id, reason)
-        waits = {"due_at": self._clock.now() + BACKOFF[0], "attempts": job.media.attempts - 1}
-        self._end(job, MediaState.pending, error=storable(reason)[:MAX_ERROR_CHARS], **waits)
+        waits = {"due_at": self._clock.now() + wait, "attempts": max(0, job.media.attempts - 1)}
+        self._end(job, MediaState.pending, error=_shown(reason), **waits)
 
     def finish(
         self, job: Job, seen: Sequence[SeenObject], facts: Facts, *, more_after: timedelta | None = None
@@ -146,7 +155,8 @@ class Analyses:
             if more_after is None:
                 rows.drop_checkpoint(job.media.id)
             tags = rows.tags(job.media.id)
-            new, gone = reconcile(job.media, tags, seen, matches, self._version, now)
+            until = facts.duration_ms if facts.error else None
+            new, gone = reconcile(job.media, tags, seen, matches, self._version, now, broke_at_ms=until)
             session.add_all(new)
             rows.delete_tags(gone)
             left = [tag for tag in tags if tag.id not in set(gone)] + new
@@ -247,6 +257,10 @@ class Analyses:
                 rows.drop_checkpoint(job.media.id)
 
 
+def _shown(reason: str) -> str:
+    return storable(reason)[:MAX_ERROR_CHARS]
+
+
 def _thing(index: int, item: SeenObject) -> object:
     return ("picture", index) if item.object_number is None else ("thing", item.object_number)
 
@@ -269,7 +283,6 @@ def _finished(facts: Facts, now: datetime, against: str) -> dict[str, Any]:
     return {
         "state": MediaState.none,
         "lease_id": None,
-        "error": None,
         "attempts": 0,
         "progress": 1.0,
         "live": False,
@@ -278,4 +291,5 @@ def _finished(facts: Facts, now: datetime, against: str) -> dict[str, Any]:
         "matched_at": now,
         "matched_against": against,
         **asdict(facts),
+        "error": _shown(facts.error) if facts.error else None,
     }

@@ -74,6 +74,10 @@ class Cast(Struct):
         longest = sorted(found, key=lambda item: ((item.from_ms or 0) - (item.to_ms or 0), item.from_ms))[:MAX_SPANS]
         return sorted(longest, key=lambda item: (item.from_ms or 0, item.object_number or 0))
 
+    def posters(self) -> set[str]:
+        """Keys of the pictures that are still needed."""
+        return {span.poster for thing in self.characters for span in thing.spans if span.poster}
+
     def _known(self, track: Track, span: Span) -> Character | None:
         look = track.look()
         alike = [

@@ -1,40 +1,45 @@
 """Shoppers' words on tags: "not this" and "right", counted by views, and what they do to a tag.
 
 Nobody is known here: a view's nonce is one answer of ours to one page, and one view has one word on one tag, its last.
-A script can ask for many views, so words only ever take a product off this one tag of this one site, its publisher sees
-them, and a pin of the publisher's stands above them."""
+A script can ask for many views, so the words that come from one network on one day are one voter's (voters.py), a tag
+that many see needs more of them, words end after KEPT, they only ever take a few products off this one tag of this one
+site, its publisher sees them, and what the publisher has pinned or approved stands above them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 
 from sqlmodel import Session
 
 from api.errors import TooManyRequests, Unprocessable
 from api.events.tokens import TagClaims
-from api.media.models import TagVote, Verdict
+from api.media.models import Tag, TagVote, Verdict
 from api.media.repository import MediaRepository
 from api.media.votes_repository import Count, VotesRepository
 
-# A product is off the tag from three views on, when they are three in four of those that said anything of it: one
-# shopper's slip does nothing, and twice as many who find it right keep it.
-LEAST_VIEWS, LEAST_SHARE = 3, 0.75
+# A product is off the tag from three voters on, when they are three in four of those that said anything of it: one
+# shopper's slip does nothing, and twice as many who find it right keep it. Of a tag that was seen more often it takes
+# one in two hundred of its views, so that a handful of visits moves no popular page; fifty move any.
+LEAST_VOTERS, MOST_VOTERS, LEAST_SHARE = 3, 50, 0.75
+SHARE_OF_VIEWS = 0.005
+MOST_OFF = 4  # products of one tag, half of those that are kept for it
+KEPT = timedelta(days=60)  # catalogs and seasons change, and so does what a tag shows
 # More words an hour than people say: a page with 10,000 readers an hour, of whom one in twenty says something.
 PER_SITE, WINDOW = 500, timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class ProductVotes:
-    """What views have said of one product on one tag."""
+    """How many voters have said what of one product on one tag."""
 
     product_id: str
     not_this: int
     right: int
 
-    @property
-    def off(self) -> bool:
-        """Whether it is off the tag."""
-        return self.not_this >= LEAST_VIEWS and self.not_this >= LEAST_SHARE * (self.not_this + self.right)
+    def weighs(self, needed: int) -> bool:
+        """Whether it is enough to take it off a tag that needs as many."""
+        return self.not_this >= needed and self.not_this >= LEAST_SHARE * (self.not_this + self.right)
 
 
 def summed(counts: Iterable[Count]) -> list[ProductVotes]:
@@ -48,6 +53,17 @@ def summed(counts: Iterable[Count]) -> list[ProductVotes]:
     ]
 
 
+def needed_of(views: int) -> int:
+    """How many voters it takes on a tag that was seen as often."""
+    return min(max(ceil(views * SHARE_OF_VIEWS), LEAST_VOTERS), MOST_VOTERS)
+
+
+def off_of(counts: Iterable[Count], needed: int) -> list[str]:
+    """The products that the words take off a tag, the most voted down first."""
+    found = [votes for votes in summed(counts) if votes.weighs(needed)]
+    return [votes.product_id for votes in sorted(found, key=lambda votes: -votes.not_this)[:MOST_OFF]]
+
+
 class Feedback:
     """The words on one publisher's tags."""
 
@@ -56,7 +72,7 @@ class Feedback:
         self._votes = VotesRepository(session, tenant_id)
         self._now = now
 
-    def say(self, claims: TagClaims, verdict: Verdict) -> None:
+    def say(self, claims: TagClaims, verdict: Verdict, voter: str) -> None:
         """Store a view's word on the product that it was shown, and take the product off the tag or back. Raises
         Unprocessable when the tag is no more, TooManyRequests when the site has had its share."""
         tag = self._media.tag(claims.tag_id)  # held from here: words on one tag are counted one after the other
@@ -71,9 +87,23 @@ class Feedback:
             site_id=claims.site_id,
             product_id=claims.product_id,
             verdict=verdict,
+            voter=voter,
             at=self._now,
         )
         self._votes.put(word)
-        off = [votes.product_id for votes in summed(self._votes.counts([tag.id])[tag.id]) if votes.off]
-        if off != tag.voted_off:
-            tag.voted_off, tag.updated_at = off, self._now
+        self._settle(tag, tag.votes_needed)
+
+    def settle(self, tag_id: str, needed: int) -> None:
+        """Count a tag's words again, of which it takes as many by now."""
+        tag = self._media.tag(tag_id)
+        if tag is not None:
+            self._settle(tag, needed)
+
+    def standing(self, tag_ids: Sequence[str]) -> dict[str, list[Count]]:
+        """By tag the words that still count."""
+        return self._votes.counts(tag_ids, self._now - KEPT)
+
+    def _settle(self, tag: Tag, needed: int) -> None:
+        off = off_of(self.standing([tag.id])[tag.id], needed)
+        if (off, needed) != (tag.voted_off, tag.votes_needed):
+            tag.voted_off, tag.votes_needed, tag.updated_at = off, needed, self._now

@@ -14,6 +14,7 @@ from api.events.tokens import MAX_TOKEN_CHARS, TokenExpired, TokenForged
 from api.media.feedback import Feedback
 from api.media.models import Verdict
 from api.media.tag_request import body_of, pointed
+from api.media.voters import voter_of
 from api.ports import Ports, PortsDep
 
 router = APIRouter(prefix="/v1", tags=["tags"])
@@ -59,13 +60,16 @@ _ANSWER: dict[str, Any] = {
     },
 )
 async def feedback(request: Request, ports: PortsDep) -> Response:
-    """One word a view and tag, the last one counts. Three views that say `not_this`, three in four of all that said
-    anything, take a product off the tag; the next one takes its place. Pages see it within 5 s."""
+    """One word a view and tag, the last one counts, for 60 days. Three voters who say `not_this` (views of one network
+    on one day are one; a tag that is seen often takes one in 200 of its views, fifty at most), three in four of all
+    that said anything, take a product off the tag; the next one takes its place. Pages see it within 5 s. What the
+    publisher has pinned or approved stays."""
     origin = request.headers.get("origin")
     said = _parsed(await body_of(request))
     agent = request.headers.get("user-agent", "")[:MAX_AGENT_CHARS]
     headers = {"Access-Control-Allow-Origin": origin or "", "Cache-Control": "no-store", "Vary": "Origin"}
-    flag = await run_in_threadpool(_taken, ports, said, origin, agent)
+    address = request.client.host if request.client else ""
+    flag = await run_in_threadpool(_taken, ports, said, origin, agent, address)
     return Response(msgspec.json.encode({"counted": flag is None}), 202, headers, "application/json")
 
 
@@ -94,7 +98,7 @@ def _parsed(body: bytes) -> FeedbackRequest:
         raise BadRequest(f"The body is not valid JSON: {error}", pointer="#") from error
 
 
-def _taken(ports: Ports, said: FeedbackRequest, origin: str | None, agent: str) -> Flag | None:
+def _taken(ports: Ports, said: FeedbackRequest, origin: str | None, agent: str, address: str) -> Flag | None:
     """Why it does not count, or None once it is stored."""
     site = ports.sites.resolve(said.key, origin)
     try:
@@ -107,6 +111,8 @@ def _taken(ports: Ports, said: FeedbackRequest, origin: str | None, agent: str) 
         raise Unprocessable("This token is another site's.", pointer="#/token", code="token_foreign")
     flag = agent_flag(agent)
     if flag is None:
+        now, key = ports.clock.now(), next(iter(ports.secrets.token_keys.values()))
+        voter = voter_of(key, claims.tag_id, claims.nonce, address, now)
         with ports.database.write() as session:
-            Feedback(session, site.tenant_id, ports.clock.now()).say(claims, said.verdict)
+            Feedback(session, site.tenant_id, now).say(claims, said.verdict, voter)
     return flag

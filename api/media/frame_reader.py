@@ -1,6 +1,6 @@
 """The child process that decodes one video: it reads standard input (a file, seekable) and writes to standard output a
 JSON line for each thing worth telling (`shots.py` decides), RGB bytes after those that are looks; `{"error"}` or
-`{"end"}` last. Beside its two siblings it imports nothing of ours.
+`{"end"}` last. Beside its siblings it imports nothing of ours.
 
 It can open neither a second file nor a URL: no descriptor is left to do so, playlists are not on the list of formats,
 and no protocol is allowed. The parent (`frames.py`) owns the wall clock.

@@ -112,7 +112,7 @@ class VideoSampler:
         child.kill()
 
     def _read(self, stream: IO[bytes]) -> Iterator[Frame]:
-        while line := stream.readline(MAX_HEAD_BYTES):
+        while (line := stream.readline(MAX_HEAD_BYTES)).endswith(b"\n"):  # half a line is that of a child that died
             head = json.loads(line)
             if "error" in head:
                 raise VideoError(head["error"], head["reason"])

@@ -203,8 +203,9 @@ class _Reader:
         method = said.get("METHOD", "")
         if method == "NONE":
             return None
-        if method != "AES-128" or said.get("KEYFORMAT", "identity") != "identity":
-            named = re.sub(r"[^A-Z0-9-]", "", method)[:20] or "unknown"
+        system = said.get("KEYFORMAT", "identity")  # other than this one it is digital rights management
+        if method != "AES-128" or system != "identity":
+            named = ", ".join(re.sub(r"[^A-Za-z0-9.:-]", "", part)[:60] for part in (method or "unknown", system))
             raise VideoError("encrypted", f"the stream is encrypted in a way that is not read ({named})")
         if "URI" not in said:
             raise VideoError("bad_playlist", "EXT-X-KEY has no URI")

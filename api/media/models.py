@@ -97,6 +97,7 @@ class TagVote(SQLModel, table=True):
     __table_args__ = (
         Index("ix_tag_votes_site", "site_id", "at"),
         Index("ix_tag_votes_tenant", "tenant_id"),
+        Index("ix_tag_votes_at", "at"),
     )
 
     tag_id: str = Field(primary_key=True, max_length=40)
@@ -105,6 +106,8 @@ class TagVote(SQLModel, table=True):
     site_id: str = Field(foreign_key="sites.id")
     product_id: str = Field(max_length=40)
     verdict: Verdict
+    # words with the same are one's (voters.py)
+    voter: str = Field(max_length=64, sa_column_kwargs={"server_default": text("''")})
     at: datetime = Field(sa_type=UtcDateTime)
 
 
@@ -148,6 +151,8 @@ class Tag(SQLModel, table=True):
     voted_off: list[str] = Field(
         default_factory=list, sa_column=Column(JSON, nullable=False, server_default=text("'[]'"))
     )
+    # how many voters that takes: more where many see the tag
+    votes_needed: int = Field(default=3, sa_column_kwargs={"server_default": text("3")})
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
 

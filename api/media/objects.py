@@ -60,9 +60,12 @@ def reconcile(
     matches: Sequence[Sequence[Candidate]],
     embedder_version: str,
     now: datetime,
+    *,
+    broke_at_ms: int | None = None,
 ) -> tuple[list[Tag], list[str]]:
     """Brings the tags up to what is seen now: those of the same object are changed in place. Answers the new ones and
-    the ids of those whose object is gone; one that somebody has edited stays: its object may only be hard to see."""
+    the ids of those whose object is gone; one that somebody has edited stays: its object may only be hard to see. Of
+    what lies behind `broke_at_ms` nothing new is known."""
     free = list(tags)
     new = []
     first_of: dict[int, str] = {}  # the tag of an object's first span names the object
@@ -79,6 +82,8 @@ def reconcile(
         _fill(tag, item, found, embedder_version, now)
         if item.object_number is not None:
             tag.object_id = first_of.setdefault(item.object_number, tag.id)
+    if broke_at_ms is not None:
+        free = [t for t in free if (t.from_ms or 0) < broke_at_ms or t.embedder_version != embedder_version]
     return new, [tag.id for tag in free if not tag.edited]
 
 

@@ -1,30 +1,24 @@
 """The pieces in which a film comes to be watched: a file is one, a stream is many, each a file for a while.
 
-Segments come through the house's fetcher alone, as they are needed; a window of them is put together to a file that the
-decoding child can read, and goes away after it."""
+A window of segments (segments.py fetches them, as they are needed) is put together to a file that the decoding child
+can read, and goes away after it."""
 
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC
-from cryptography.hazmat.primitives.padding import PKCS7
-
 from api.kit.fetcher import Fetcher, FetchFailed
 from api.media.frames import VideoError
-from api.media.hls import MAX_PLAYLIST_BYTES, Key, Part, Playlist, Segment, best_variant, read_playlist
+from api.media.hls import MAX_PLAYLIST_BYTES, Playlist, Segment, best_variant, read_playlist
+from api.media.segments import Segments
 from api.media.watching import Position
 
 WINDOW_MS = 30_000
 PREROLL_MS = 3000  # of the window before: what the decoder needs to tell shots apart across the border
-MAX_SEGMENT_BYTES = 64 * 1024**2
 MAX_WINDOW_BYTES = 256 * 1024**2
 MAX_WINDOW_SEGMENTS = 200
 WINDOW_WALL_S = 240.0
 MAX_MISSING = 5  # segments in a row that cannot be had
-KEY_BYTES = 16
 NUMBERED_ANEW = 50  # segments back from which a live stream's numbers have begun anew
 MIN_TURN_S = 4.0
 
@@ -57,7 +51,7 @@ class Stream:
         self._fetcher = fetcher
         self._folder = folder
         self._max_bytes = max_bytes
-        self._keys: dict[str, bytes] = {}
+        self._segments = Segments(fetcher, folder, position, max_bytes)
         self.position = position
         playlist = self._opened(url, first)
         self._timed = _timed(playlist.segments, position)
@@ -65,7 +59,6 @@ class Stream:
         self.truncated = False
         self._after = (position.covered, position.covered_ms, position.closed)
         self._missing = 0
-        self._trouble = "they are marked as missing"
         self.wait_s = max(MIN_TURN_S, playlist.target_s)
         self.seconds = None if self.live else sum(segment.seconds for segment in playlist.segments)
 
@@ -85,15 +78,18 @@ class Stream:
         position = self.position
         while self._timed and self._timed[0][1].sequence <= position.covered and self._led_in(at_ms):
             del self._timed[0]
+        if self._missing > MAX_MISSING:
+            raise self.unreachable()
         if not self._timed or not (self.waiting or not (self.live or position.closed)):
             return None
         if position.fetched > self._max_bytes:
             self.truncated = True
             return None
         window, rest = _window(self._timed, at_ms)
+        begins = (window[0][1].fresh or position.closed) and window[0][1].sequence > position.covered
+        written, new = self._write(window)
         final = bool(rest and rest[0][1].fresh) or (not rest and not self.live)
-        begins = window[0][1].fresh and window[0][1].sequence > position.covered
-        written = self._write(window)
+        final |= not new and window[-1][1].sequence > position.covered  # a hole: what comes after it is a new shot
         self._after = (window[-1][1].sequence, _end(window), final)
         if final:
             self._timed = rest
@@ -133,73 +129,33 @@ class Stream:
 
     def unreachable(self) -> VideoError:
         """What to say when too many segments, or all, could not be had."""
-        return VideoError("segments_missing", f"the stream's segments cannot be fetched: {self._trouble}")
+        return VideoError("segments_missing", f"the stream's segments cannot be fetched: {self._segments.trouble}")
 
-    def _write(self, window: Timed) -> int:
-        """The window's segments one after the other; how many could be had."""
-        written = total = 0
+    def _write(self, window: Timed) -> tuple[int, int]:
+        """The window's segments one after the other; how many could be had, and how many of those are new."""
+        written = new = total = 0
         late = time.monotonic() + WINDOW_WALL_S
         with (self._folder / "reel").open("wb") as file:
             for _, segment in window:
                 if time.monotonic() > late:
-                    raise VideoError("timeout", f"half a minute of the stream takes longer than {WINDOW_WALL_S:.0f} s")
-                body = self._segment(segment)
-                self._missing = 0 if body is not None else self._missing + 1
+                    raise FetchFailed(f"half a minute of the stream takes longer than {WINDOW_WALL_S:.0f} s")
+                body = self._segments.body(segment)
+                if body is None:
+                    self._missing += 1
+                elif segment.sequence > self.position.covered:  # others lead in, and have been counted
+                    self._missing, new = 0, new + 1
                 if self._missing > MAX_MISSING:
+                    if written:
+                        break  # what came before it is watched first; the next window finds no more
                     raise self.unreachable()
                 if body is None:
                     continue
-                if not written and segment.init is not None:
-                    file.write(self._bytes(segment.init, segment.init_key, None))
+                body = body if written else self._segments.init(segment) + body
                 file.write(body)
                 written, total = written + 1, total + len(body)
                 if total > MAX_WINDOW_BYTES:
                     raise VideoError("too_large", "half a minute of the stream has too many bytes")
-        return written
-
-    def _segment(self, segment: Segment) -> bytes | None:
-        if segment.missing:
-            return None
-        kept = self._folder / f"segment-{segment.sequence}"
-        if kept.exists():
-            return kept.read_bytes()
-        try:
-            body = self._bytes(segment.part, segment.key, segment.sequence)
-        except FetchFailed as error:
-            if error.retryable or error.too_large:
-                raise
-            self._trouble = error.reason
-            return None
-        for older in self._folder.glob("segment-*"):
-            if int(older.name.partition("-")[2]) < segment.sequence - 2:
-                older.unlink()
-        kept.write_bytes(body)
-        self.position.fetched += len(body)
-        return body
-
-    def _bytes(self, part: Part, key: Key | None, sequence: int | None) -> bytes:
-        if part.count is None:
-            body = self._fetcher.fetch(part.url, max_bytes=MAX_SEGMENT_BYTES).body
-        elif part.count > MAX_SEGMENT_BYTES:
-            raise VideoError("too_large", "a segment of the stream has too many bytes")
-        else:
-            body = self._fetcher.fetch_part(part.url, part.first, part.count).body
-        return body if key is None else self._decrypted(body, key, sequence)
-
-    def _decrypted(self, body: bytes, key: Key, sequence: int | None) -> bytes:
-        if key.url not in self._keys:
-            secret = self._fetcher.fetch(key.url, max_bytes=4 * KEY_BYTES).body
-            if len(secret) != KEY_BYTES:
-                raise VideoError("encrypted", "the key of the stream is not one of AES-128")
-            self._keys = {key.url: secret}
-        iv = key.iv if key.iv is not None else (sequence or 0).to_bytes(16, "big")
-        try:
-            decryptor = Cipher(AES(self._keys[key.url]), CBC(iv)).decryptor()
-            padded = decryptor.update(body) + decryptor.finalize()
-            unpadder = PKCS7(128).unpadder()
-            return unpadder.update(padded) + unpadder.finalize()
-        except ValueError as error:
-            raise VideoError("encrypted", "a segment cannot be decrypted with the stream's key") from error
+        return written, new
 
 
 def _timed(segments: list[Segment], position: Position) -> Timed:

@@ -1,6 +1,6 @@
 """The rows of media and tags."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -102,14 +102,23 @@ class MediaAcrossTenants:
         query = select(Tag).where(Tag.media_id == media_id).order_by(col(Tag.score).desc(), col(Tag.id))
         return list(self.session.exec(query))
 
+    def poster_keys(self, media_id: str) -> set[str]:
+        """Of the row itself and of its tags."""
+        of_tags = select(Tag.poster_key).where(Tag.media_id == media_id)
+        of_media = select(Media.poster_key).where(Media.id == media_id)
+        return {key for query in (of_tags, of_media) for key in self.session.exec(query) if key}
+
+    def states(self, media_ids: Collection[str]) -> dict[str, MediaState]:
+        """Of those that there are."""
+        query = select(Media.id, Media.state).where(col(Media.id).in_(media_ids))
+        return {media_id: MediaState(state) for media_id, state in self.session.exec(query)}
+
     def claim(self, media_id: str, lease_id: str, now: datetime, until: datetime) -> Media | None:
         """Take a due row for this worker, exactly one of those who try; None when there is nothing to do."""
         statement = (
             update(Media)
             .where(col(Media.id) == media_id, _unfinished(), col(Media.due_at) <= now)
-            .values(
-                state=MediaState.running, lease_id=lease_id, due_at=until, attempts=Media.attempts + 1, progress=0.0
-            )
+            .values(state=MediaState.running, lease_id=lease_id, due_at=until, attempts=Media.attempts + 1)
         )
         return self.get(media_id) if self._rows(statement) else None
 
@@ -146,7 +155,7 @@ class MediaAcrossTenants:
         """Have a finished row looked at again."""
         done = col(Media.state).in_([MediaState.ready, MediaState.none, MediaState.failed])
         statement = update(Media).where(col(Media.id) == media_id, done)
-        self._rows(statement.values(state=MediaState.pending, due_at=now, attempts=0, stopping=False))
+        self._rows(statement.values(state=MediaState.pending, due_at=now, attempts=0, progress=0.0, stopping=False))
 
     def delete_tags(self, tag_ids: Sequence[str]) -> None:
         """Remove tags of objects that are no longer seen, and what was said of them."""

@@ -58,7 +58,8 @@ class TagProduct(ProductRead):
 
 
 class VotesRead(BaseModel):
-    """What shoppers have said of a product on a tag, by page views. `off`: it is taken off the tag, unless pinned."""
+    """What shoppers have said of a product on a tag, by voters: the page views of one network on one day are one.
+    `off`: it is taken off the tag, unless pinned; never off an approved one."""
 
     product_id: str
     not_this: int
@@ -164,8 +165,9 @@ JOB_STATE_OF = {
 
 
 class VideoRead(BaseModel):
-    """A video job. `truncated`: only a part was looked at: up to our limit, to where it was stopped, or to where the
-    file breaks. `live`: a stream that is still followed; its tags appear window by window while it is running."""
+    """A video job. `truncated`: only a part was looked at: up to our limit, to where it was stopped, or to where it
+    broke, of which `error` tells beside what was seen before. `live`: a stream that is still followed; its tags appear
+    window by window while it is running."""
 
     id: str
     state: JobState

@@ -74,7 +74,7 @@ class MediaService:
         if media.state is MediaState.running:
             raise Conflict("It is being looked at right now.", code="analysis_running")
         media.state, media.attempts, media.due_at, media.error = MediaState.pending, 0, self._now, None
-        media.stopping = False
+        media.stopping, media.progress = False, 0.0
         self._account.record("media.analyse", media_id)
         return self.get(media_id)
 
@@ -120,13 +120,14 @@ class MediaService:
         return MediaRead(**fields, status=status, tags=[self._tag(tag, votes[tag.id]) for tag in tags])
 
     def _tag(self, tag: Tag, votes: Sequence[Count]) -> TagRead:
+        off = () if tag.state is TagState.approved else tag.voted_off
         detected = {"label": tag.label, "box": {"x": tag.x, "y": tag.y, "w": tag.w, "h": tag.h}}
         return TagRead(
             id=tag.id, media_id=tag.media_id, state=tag.state, label=tag.edited_label or tag.label,
             box=BoxRead(**box_of(tag)), detected=detected, score=tag.score, from_ms=tag.from_ms, to_ms=tag.to_ms,
             track=tag.track, product_id=tag.pinned_product_id,
             products=products_of(tag, self._shelf, self._shelf.listed()), updated_at=tag.updated_at,
-            votes=[VotesRead(**asdict(said), off=said.off) for said in summed(votes)],
+            votes=[VotesRead(**asdict(said), off=said.product_id in off) for said in summed(votes)],
         )  # fmt: skip
 
 

@@ -47,10 +47,12 @@ def box_of(tag: Tag) -> dict[str, float]:
 
 
 def candidates_of(tag: Tag) -> tuple[Candidate, ...]:
-    """The pinned product alone, else the matches that shoppers have not voted off, best first."""
+    """The pinned product alone, else the matches that shoppers have not voted off (a tag that its publisher has
+    approved keeps them all), best first."""
     matches = tuple(Candidate(row["product_id"], row["score"], row["match_type"]) for row in tag.matches)
     if tag.pinned_product_id is None:
-        return tuple(match for match in matches if match.product_id not in tag.voted_off)
+        off = () if tag.state is TagState.approved else tag.voted_off
+        return tuple(match for match in matches if match.product_id not in off)
     known = [row for row in matches if row.product_id == tag.pinned_product_id]
     return tuple(known) or (Candidate(tag.pinned_product_id, 1.0, "exact"),)
 

@@ -1,15 +1,16 @@
 """The rows of what shoppers say of products on tags."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func
-from sqlmodel import col, select
+from sqlmodel import Session, col, delete, select
 
 from api.kit.db import TenantRepository
-from api.media.models import TagVote, Verdict
+from api.media.models import Tag, TagVote, Verdict
 
-Count = tuple[str, Verdict, int]  # product, verdict, views that said it
+Count = tuple[str, Verdict, int]  # product, verdict, voters that said it
 
 
 class VotesRepository(TenantRepository):
@@ -21,13 +22,15 @@ class VotesRepository(TenantRepository):
         self.session.merge(vote)
         self.session.flush()
 
-    def counts(self, tag_ids: Sequence[str]) -> dict[str, list[Count]]:
-        """By tag, how many views said what of which product."""
+    def counts(self, tag_ids: Sequence[str], since: datetime | None = None) -> dict[str, list[Count]]:
+        """By tag, how many voters said what of which product (since then)."""
         query = (
-            select(TagVote.tag_id, TagVote.product_id, TagVote.verdict, func.count())
+            select(TagVote.tag_id, TagVote.product_id, TagVote.verdict, func.count(func.distinct(TagVote.voter)))
             .where(col(TagVote.tag_id).in_(tag_ids), TagVote.tenant_id == self.tenant_id)
             .group_by(col(TagVote.tag_id), col(TagVote.product_id), col(TagVote.verdict))
         )
+        if since is not None:
+            query = query.where(col(TagVote.at) >= since)
         found: dict[str, list[Count]] = {tag_id: [] for tag_id in tag_ids}
         for tag_id, product_id, verdict, count in self.session.exec(query):
             found[tag_id].append((product_id, Verdict(verdict), count))
@@ -38,3 +41,34 @@ class VotesRepository(TenantRepository):
         query = select(func.count()).select_from(TagVote)
         mine = query.where(TagVote.tenant_id == self.tenant_id, TagVote.site_id == site_id, col(TagVote.at) >= at)
         return self.session.exec(mine).one()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A tag on which something was said, and what has come of it."""
+
+    tag_id: str
+    tenant_id: str
+    voted_off: list[str]
+    votes_needed: int
+
+
+class VotesAcrossTenants:
+    """What the sweep does for everybody."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def judged(self, after: str, limit: int) -> list[Judged]:
+        """Tags with words, old ones too, in the order of their ids."""
+        query = (
+            select(Tag.id, Tag.tenant_id, Tag.voted_off, Tag.votes_needed)
+            .where(Tag.id > after, col(Tag.id).in_(select(TagVote.tag_id)))
+            .order_by(col(Tag.id))
+            .limit(limit)
+        )
+        return [Judged(tag_id, tenant, list(off), needed) for tag_id, tenant, off, needed in self.session.exec(query)]
+
+    def forget_before(self, at: datetime) -> None:
+        """What was said before then."""
+        self.session.exec(delete(TagVote).where(col(TagVote.at) < at))

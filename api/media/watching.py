@@ -71,9 +71,9 @@ class Watch(Struct):
             cast.add(track, self.shot, keep)
         return cast.objects()
 
-    def facts(self, *, truncated: bool, poster_key: str | None) -> Facts:
+    def facts(self, *, truncated: bool, poster_key: str | None, error: str | None = None) -> Facts:
         """The film up to here."""
-        return Facts(self.width, self.height, self.at_ms, truncated, self.frames, poster_key)
+        return Facts(self.width, self.height, self.at_ms, truncated, self.frames, poster_key, error)
 
     def written(self) -> bytes:
         """All of it, for another worker."""

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import islice
 
+from sqlalchemy import insert
 from sqlmodel import Session, col, delete, select
 
 from api.search.models import CoClick
+
+AT_ONCE = 5000
 
 
 class CoClicksAcrossTenants:
@@ -17,9 +21,12 @@ class CoClicksAcrossTenants:
     def replace(self, pairs: Iterable[tuple[str, str, int]], now: datetime) -> None:
         """What was counted last takes the place of what was counted before."""
         self.session.exec(delete(CoClick))
-        self.session.add_all(
-            CoClick(product_id=one, other_id=other, views=views, counted_at=now) for one, other, views in pairs
+        rows = (
+            {"product_id": one, "other_id": other, "views": views, "counted_at": now} for one, other, views in pairs
         )
+        while some := list(islice(rows, AT_ONCE)):
+            # no objects of the session: each would cost more than its row, and be held until all are written
+            self.session.connection().execute(insert(CoClick), some)
 
     def of(self, product_id: str) -> Sequence[tuple[str, int]]:
         """(other product, views), the most clicked first."""

@@ -102,6 +102,12 @@ class ExactIndex:
             block = self._blocks.get(catalog_id)
             return block.vector(product_id) if block else None
 
+    def vectors(self, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], NDArray[np.float32]]:
+        with self._reading():
+            blocks = ((key, self._blocks.get(key[0])) for key in wanted)
+            found = ((key, block.vector(key[1])) for key, block in blocks if block)
+            return {key: vector for key, vector in found if vector is not None}
+
     def count(self, catalog_id: str) -> int:
         with self._gate.reading():
             return len(self._blocks.get(catalog_id, ()))

@@ -3,9 +3,9 @@
 The cosine alone says little about products that the embedder never saw. How far the next other product lies behind, and
 whether the colours agree, say more; both are cheap."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from api.catalog.schemas import ProductRead
 from api.vision.calibration import ExactCard
 
 MOST_MARGIN = 0.3  # a lead beyond it says no more
@@ -25,18 +25,18 @@ class ExactRule:
         """The cosine from which two pictures show one thing in one shot, whatever else lies near them."""
         return self.card.same_picture if self.card else max(SAME_PICTURE, self.threshold)
 
-    def is_exact(self, cosine: float, margin: float, agreement: float | None, *, on_page: bool = False) -> bool:
-        """`margin`: by how much the product leads the next one that is another; 0 where there is no other, because then
-        nothing was beaten. A product that is not the nearest has a negative one.
-        `on_page`: the picture is a page's, and may show what no catalog has."""
+    def is_exact(self, cosine: float, margin: float | None, agreement: float | None, *, on_page: bool = False) -> bool:
+        """`margin`: by how much the product leads the next one that is another; one that is not the nearest has a
+        negative one. None where there is no other, because then nothing was beaten, and the cosine alone must reach the
+        threshold, too. `on_page`: the picture is a page's, and may show what no catalog has."""
         if cosine >= self.same_picture:
             return True
-        if margin < 0:
+        if margin is not None and margin < 0:
             return False
-        if self.card is None:
+        if self.card is None or (margin is None and cosine < self.threshold):
             return cosine >= self.threshold
         least = self.card.least_on_page if on_page else self.card.least
-        return logit(self.card, cosine, margin, agreement) >= least
+        return logit(self.card, cosine, margin or 0.0, agreement) >= least
 
 
 def logit(card: ExactCard, cosine: float, margin: float, agreement: float | None) -> float:
@@ -45,14 +45,9 @@ def logit(card: ExactCard, cosine: float, margin: float, agreement: float | None
     return card.cosine * cosine + card.margin * min(margin, MOST_MARGIN) + card.colour * colour + card.bias
 
 
-def agreement_of(one: ColourShares, other: ColourShares) -> float | None:
+def agreement_of(one: ColourShares, other: ColourShares | Mapping[str, float]) -> float | None:
     """The share of colours that both have, 0..1; None where either's are not known."""
     if not one or not other:
         return None
-    shares = dict(other)
+    shares = other if isinstance(other, Mapping) else dict(other)
     return sum(min(share, shares.get(name, 0.0)) for name, share in one)
-
-
-def colours_seen(product: ProductRead) -> ColourShares:
-    """The colours measured on the product's picture; empty where it was not looked at."""
-    return tuple((colour.name, colour.share) for colour in product.seen.colours) if product.seen else ()

@@ -107,6 +107,9 @@ class ProductIndex(IndexFilling, Protocol):
     def vector(self, catalog_id: str, product_id: str) -> NDArray[np.float32] | None:
         """A copy of the stored vector; None when the product is not indexed."""
 
+    def vectors(self, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], NDArray[np.float32]]:
+        """The stored vectors of many (catalog id, product id) at once; without those that are not indexed."""
+
     def count(self, catalog_id: str) -> int:
         """Products of the catalog in the index."""
 

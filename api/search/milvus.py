@@ -101,12 +101,20 @@ class MilvusIndex:
         return [_hits(line, where)[:k] for line in lines]
 
     def vector(self, catalog_id: str, product_id: str) -> NDArray[np.float32] | None:
-        key = key_of(catalog_id, product_id)
-        if key is None:
-            return None
-        catalog = catalogs_expression(frozenset({catalog_id}))
-        found = self._read("query", filter=f"{catalog} and {keys_expression([key])}", output_fields=["vector"])
-        return np.asarray(found[0]["vector"], np.float32) if found else None
+        return self.vectors([(catalog_id, product_id)]).get((catalog_id, product_id))
+
+    def vectors(self, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], NDArray[np.float32]]:
+        found = {}
+        for start in range(0, len(wanted), KEYS):
+            chunk = wanted[start : start + KEYS]
+            keys = [key for catalog_id, product_id in chunk if (key := key_of(catalog_id, product_id))]
+            if not keys:
+                continue
+            catalogs = catalogs_expression(frozenset(catalog_id for catalog_id, _ in chunk))
+            asked = f"{catalogs} and {keys_expression(keys)}"
+            for row in self._read("query", filter=asked, output_fields=["key", "vector"]):
+                found[ids_of(row["key"])] = np.asarray(row["vector"], np.float32)
+        return found
 
     def count(self, catalog_id: str) -> int:
         return self.total(frozenset({catalog_id}))

@@ -20,8 +20,9 @@ def search_picture(ports: "Ports", tenant_id: str, data: bytes, options: SearchQ
     catalog_ids = catalogs_asked_for(ports.catalogs.searchable_catalog_ids(tenant_id), options)
     picture, place = ports.eyes.decode(data), options.place()
     found = ports.eyes.detect(picture, options.min_score, MOST_OBJECTS) if place is None else []
-    objects = _objects(ports, picture, found, options, catalog_ids)
-    return SearchAnswer(query_id=new_id("qry"), image=ImageRead.of(picture, found), objects=objects)
+    query_id = new_id("qry")
+    objects = _objects(ports, tenant_id, query_id, picture, found, options, catalog_ids)
+    return SearchAnswer(query_id=query_id, image=ImageRead.of(picture, found), objects=objects)
 
 
 def catalogs_asked_for(visible: frozenset[str], options: FilterQuery) -> frozenset[str]:
@@ -34,15 +35,24 @@ def catalogs_asked_for(visible: frozenset[str], options: FilterQuery) -> frozens
 
 
 def _objects(
-    ports: "Ports", picture: Picture, found: list[Detection], options: SearchQuery, catalog_ids: frozenset[str]
+    ports: "Ports",
+    tenant_id: str,
+    query_id: str,
+    picture: Picture,
+    found: list[Detection],
+    options: SearchQuery,
+    catalog_ids: frozenset[str],
 ) -> list[ObjectRead]:
     # a studio picture may show nothing that the detector knows: then the whole of it is searched for
     boxes = [item.box for item in found] or [options.place() or WHOLE]
     seen: list[tuple[str | None, float | None]] = [(item.label, item.score) for item in found] or [(None, None)]
-    attributes = ports.eyes.attributes(picture, boxes, [label for label, _ in seen])
+    vectors, attributes = ports.eyes.look(picture, boxes, [label for label, _ in seen])
     looks = [Look.of(item, label) for item, (label, _) in zip(attributes, seen, strict=True)]
-    vectors = ports.eyes.embed(picture, boxes)
-    lines = ports.finder.match(vectors, catalog_ids=catalog_ids, k=options.limit, looks=looks, **options.filters())
+    wrong = ports.verdicts.wrong(tenant_id, vectors)
+    lines = ports.finder.match(
+        vectors, catalog_ids=catalog_ids, k=options.limit, looks=looks, wrong=wrong, **options.filters()
+    )
+    tokens = ports.verdicts.sealer.seal(tenant_id, query_id, vectors, ports.clock.now())
     return [
         ObjectRead(
             label=label,
@@ -50,6 +60,7 @@ def _objects(
             box=BoxRead.of(box),
             attributes=AttributesRead.of(item, audience_seen(label, [near.product.audience for near in line[:VOTERS]])),
             matches=[MatchRead.of(match) for match in line],
+            token=token,
         )
-        for (label, score), box, item, line in zip(seen, boxes, attributes, lines, strict=True)
+        for (label, score), box, item, line, token in zip(seen, boxes, attributes, lines, tokens, strict=True)
     ]

@@ -137,6 +137,7 @@ class ObjectRead(BaseModel):
     box: BoxRead
     attributes: AttributesRead
     matches: list[MatchRead]
+    token: str = Field(description="Names the object in `POST /v1/search/feedback`, for a week.")
 
 
 class SearchAnswer(BaseModel):

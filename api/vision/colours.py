@@ -2,12 +2,14 @@
 is named as a whole because the folds of one red dress are pink here and brown there."""
 
 from dataclasses import dataclass
+from math import dist
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Lab = NDArray[np.float32]
+Place = tuple[float, ...]  # in Lab with less lightness: few of them, for which plain numbers are faster than arrays
 
 # A vocabulary is a list of examples: a colour has the name of the example nearest to it. sRGB, as people see them on
 # screens: light and dark, strong and washed out, so that no name ends where its middle happens to be.
@@ -36,11 +38,14 @@ LIGHTNESS_WEIGHT = np.float32(0.6)
 GROUPS = 7
 TURNS = 6
 SAME_GROUP = 13.0  # groups nearer than this are one colour in different light
-MIXED_STEP = np.float32(20.0)  # from which a change between neighbouring pixels is an edge
+MIXED_STEP = 20.0  # from which a change between neighbouring pixels is an edge
+EDGE_PARTS = np.array([[LIGHTNESS_WEIGHT, 1, 1]], np.float32) / np.float32(MIXED_STEP)
+NEAR = np.ones((3, 3), np.uint8)
 MIXED_EVEN = 0.7  # of the even part of both its neighbours: with less a colour is found on their edge alone
 LEAST_SHARE = 0.05
 MOST_COLOURS = 5
-L_STEP, AB_STEP, L_BINS, AB_BINS = 8.0, 8.0, 13, 32
+STEP, L_BINS, AB_BINS = 8.0, 13, 32  # cells of a coarse Lab grid; a and b go from -128 to 128
+UNIT = np.float32(1 / 255)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +61,39 @@ class Colour:
 class _Group:
     """Pixels of about one colour; `even` is the part of them that lies off edges."""
 
-    centre: Lab
+    centre: Place
     share: float
     even: float
 
     def gap(self, other: "_Group") -> float:
-        return float(np.linalg.norm(self.centre - other.centre))
+        return dist(self.centre, other.centre)
 
     def joined(self, other: "_Group") -> "_Group":
         share = self.share + other.share
-        centre = (self.centre * self.share + other.centre * other.share) / share
-        even = (self.even * self.share + other.even * other.share) / share
-        return _Group(np.asarray(centre, np.float32), share, even)
+        own, others = self.share / share, other.share / share
+        centre = tuple(a * own + b * others for a, b in zip(self.centre, other.centre, strict=True))
+        return _Group(centre, share, self.even * own + other.even * others)
 
     def between(self, one: "_Group", other: "_Group") -> bool:
         """Whether it is found on edges, and a mixture of these two."""
-        way = other.centre - one.centre
-        at = float(np.vdot(self.centre - one.centre, way)) / max(float(np.vdot(way, way)), 1e-6)
-        off = float(np.linalg.norm(one.centre + at * way - self.centre))
-        return self.even < MIXED_EVEN * min(one.even, other.even) and 0.1 < at < 0.9 and off < SAME_GROUP
+        if self.even >= MIXED_EVEN * min(one.even, other.even):
+            return False
+        way = [b - a for a, b in zip(one.centre, other.centre, strict=True)]
+        gone = [b - a for a, b in zip(one.centre, self.centre, strict=True)]
+        at = sum(a * b for a, b in zip(gone, way, strict=True)) / max(sum(a * a for a in way), 1e-6)
+        off = dist([a * at for a in way], gone)
+        return 0.1 < at < 0.9 and off < SAME_GROUP
 
 
 def lab_of(pixels: NDArray[np.uint8]) -> Lab:
     """L 0..100, a and b about -100..100, of RGB pixels (rows x columns x 3)."""
-    return np.asarray(cv2.cvtColor(pixels.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2Lab), np.float32)
+    parts = np.multiply(pixels, UNIT, dtype=np.float32)
+    return np.asarray(cv2.cvtColor(parts, cv2.COLOR_RGB2Lab), np.float32)
+
+
+def planes_of(values: Lab) -> list[Lab]:
+    """The channels, each by itself: work on them is several times as fast."""
+    return [np.asarray(plane, np.float32) for plane in cv2.split(values)]
 
 
 def _examples() -> tuple[Lab, NDArray[np.intp]]:
@@ -96,17 +110,20 @@ def _flattened(lab: Lab) -> Lab:
 EXAMPLE_PLACES, EXAMPLE_NAMES = _examples()
 
 
-def name_of(lab: tuple[float, float, float]) -> str:
+def name_of(lab: Place) -> str:
     """The vocabulary's word for one colour."""
     gap = ((EXAMPLE_PLACES - _flattened(np.array(lab, np.float32))) ** 2).sum(axis=1)
     return NAMES[int(EXAMPLE_NAMES[int(gap.argmin())])]
 
 
-def bins_of(lab: Lab) -> NDArray[np.intp]:
-    """A cell of a coarse Lab grid for each pixel."""
-    lightness = np.clip(lab[..., 0] / L_STEP, 0, L_BINS - 1).astype(np.intp)
-    a, b = (np.clip(lab[..., at] / AB_STEP + AB_BINS / 2, 0, AB_BINS - 1).astype(np.intp) for at in (1, 2))
-    return np.asarray((lightness * AB_BINS + a) * AB_BINS + b, np.intp)
+def bins_of(lightness: Lab, a: Lab, b: Lab) -> NDArray[np.intp]:
+    """A cell of a coarse Lab grid for each pixel, of its three planes."""
+    parts = np.float32(1 / STEP)
+    found: NDArray[np.intp] = np.clip(lightness * parts, 0, L_BINS - 1).astype(np.intp)
+    for plane in (a, b):
+        found *= AB_BINS
+        found += np.clip(plane * parts + np.float32(AB_BINS / 2), 0, AB_BINS - 1).astype(np.uint8)
+    return np.asarray(found, np.intp)
 
 
 def colours_of(lab: Lab, weights: NDArray[np.float32]) -> tuple[Colour, ...]:
@@ -117,9 +134,9 @@ def colours_of(lab: Lab, weights: NDArray[np.float32]) -> tuple[Colour, ...]:
     shares: dict[str, float] = {}
     sums: dict[str, Lab] = {}
     for centre, share in _groups(places, mass, clean):
-        name = name_of((float(centre[0]), float(centre[1]), float(centre[2])))
+        name = name_of(centre)
         shares[name] = shares.get(name, 0.0) + share
-        sums[name] = sums.get(name, np.zeros(3, np.float32)) + centre * share
+        sums[name] = sums.get(name, np.zeros(3, np.float32)) + np.array(centre, np.float32) * share
     ranked = sorted(shares, key=lambda name: (-shares[name], name))
     kept = [name for name in ranked if shares[name] >= LEAST_SHARE][:MOST_COLOURS]
     means = {name: sums[name] / shares[name] for name in kept}
@@ -133,24 +150,27 @@ def _rounded(lab: Lab) -> tuple[float, float, float]:
 
 def _off_edges(lab: Lab) -> NDArray[np.float32]:
     """1 on even places, less on edges, whose pixels mix both sides."""
-    spread = cv2.split(cv2.morphologyEx(lab, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)))
-    step = LIGHTNESS_WEIGHT * spread[0] + spread[1] + spread[2]
-    return np.asarray(1 / (1 + (step / MIXED_STEP) ** 2), np.float32)
+    spread = cv2.morphologyEx(lab, cv2.MORPH_GRADIENT, NEAR)
+    step = cv2.transform(spread, EDGE_PARTS)
+    return np.asarray(1 / (1 + step * step), np.float32)
 
 
 def _cells(lab: Lab, weights: NDArray[np.float32]) -> tuple[Lab, NDArray[np.float32], NDArray[np.float32]]:
     """Means and masses of the occupied cells, some hundred points that stand for all pixels, and how much of each mass
     lies off edges."""
-    cells, flat = bins_of(lab).ravel(), weights.ravel()
+    seen = np.flatnonzero(weights)
+    flat = weights.ravel()[seen]
+    planes = [plane.ravel()[seen] for plane in planes_of(lab)]
+    cells = bins_of(*planes)
     mass = np.bincount(cells, flat)
     found = np.flatnonzero(mass > 1e-3 * mass.sum())
-    means = [np.bincount(cells, flat * lab[..., at].ravel())[found] / mass[found] for at in range(3)]
-    clean = np.bincount(cells, flat * _off_edges(lab).ravel())[found] / mass[found]
+    even = _off_edges(lab).ravel()[seen]
+    *means, clean = (np.bincount(cells, flat * values)[found] / mass[found] for values in (*planes, even))
     share = (mass[found] / max(mass[found].sum(), 1e-9)).astype(np.float32)
     return np.stack(means, axis=1).astype(np.float32), share, clean.astype(np.float32)
 
 
-def _groups(places: Lab, mass: NDArray[np.float32], clean: NDArray[np.float32]) -> list[tuple[Lab, float]]:
+def _groups(places: Lab, mass: NDArray[np.float32], clean: NDArray[np.float32]) -> list[tuple[Place, float]]:
     """Few centres with their shares: Lloyd's turns from the heaviest cell and those far from what is chosen."""
     flat = _flattened(places)
     chosen = [int(mass.argmax())]
@@ -158,17 +178,27 @@ def _groups(places: Lab, mass: NDArray[np.float32], clean: NDArray[np.float32]) 
     for _ in range(min(GROUPS, len(flat)) - 1):
         chosen.append(int((gap * mass).argmax()))
         gap = np.minimum(gap, ((flat - flat[chosen[-1]]) ** 2).sum(axis=1))
-    centres = flat[chosen]
+    summed = np.concatenate([flat, clean[:, None], np.ones((len(flat), 1), np.float32)], axis=1) * mass[:, None]
+    centres, nearest = flat[chosen], np.full(len(flat), -1)
     for _ in range(TURNS):
-        nearest = ((flat[:, None] - centres[None]) ** 2).sum(axis=2).argmin(axis=1)
-        share = np.bincount(nearest, mass, len(chosen))
-        sums = np.stack([np.bincount(nearest, mass * flat[:, at], len(chosen)) for at in range(3)], axis=1)
-        centres = np.where(share[:, None] > 0, sums / np.maximum(share, 1e-9)[:, None], centres).astype(np.float32)
-    even = np.bincount(nearest, mass * clean, len(chosen)) / np.maximum(share, 1e-9)
-    order = np.argsort(-share, kind="stable")
-    found = [_Group(centres[i], float(share[i]), float(even[i])) for i in order if share[i] > 0]
-    scale = np.array([LIGHTNESS_WEIGHT, 1, 1], np.float32)
-    return [(group.centre / scale, group.share) for group in _unmixed(_merged(found))]
+        before, nearest = nearest, (_squares(centres) - 2 * (centres @ flat.T)).argmin(axis=0)
+        if np.array_equal(before, nearest):
+            break
+        sums = (nearest == np.arange(len(chosen))[:, None]).astype(np.float32) @ summed
+        share = np.maximum(sums[:, 4:], np.float32(1e-9))
+        centres = np.where(sums[:, 4:] > 0, sums[:, :3] / share, centres)
+    found = [
+        _Group(tuple(centre), total, even / total)
+        for centre, (*_, even, total) in zip(centres.tolist(), sums.tolist(), strict=True)
+        if total > 0
+    ]
+    found.sort(key=lambda group: -group.share)
+    light = float(LIGHTNESS_WEIGHT)
+    return [((group.centre[0] / light, *group.centre[1:]), group.share) for group in _unmixed(_merged(found))]
+
+
+def _squares(rows: Lab) -> Lab:
+    return np.asarray((rows * rows).sum(axis=1, keepdims=True), np.float32)
 
 
 def _merged(found: list[_Group]) -> list[_Group]:

@@ -1,7 +1,7 @@
-"""Objects cut out with what lies around them, and shrunk to the sizes at which their attributes are measured."""
+"""Objects cut out with what lies around them, reduced to the size at which their attributes are measured."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ Pixels = NDArray[np.uint8]
 PADDING = 0.12  # of a box, on each side: what lies around an object tells its ground from it
 EDGE = 0.04  # of a whole picture, whose edge takes the place of surroundings
 WORN = frozenset({"top", "outerwear", "dress", "pants", "shorts", "skirt", "footwear", "headwear", "scarf"})
+SIDE = 224  # of a crop: fine stripes need as much
 LAID_OVER = 0.8  # a box smaller than this part of another lies over it, not under it
 
 
@@ -29,10 +30,10 @@ class Context:
 
 
 def crops(picture: Picture, boxes: Sequence[Box] | None, labels: Sequence[str | None]) -> list[tuple[Pixels, Context]]:
-    """The pixels around each box, one label a box; None stands for the picture as a whole."""
+    """The pixels around each box, at most SIDE high and wide, one label a box; None stands for the whole picture."""
     boxes = [WHOLE] if boxes is None else boxes
     return [
-        _whole(picture.pixels, label) if box == WHOLE else _around(picture.pixels, box, boxes, label)
+        _at_size(*(_whole(picture.pixels, label) if box == WHOLE else _around(picture.pixels, box, boxes, label)))
         for box, label in zip(boxes, labels, strict=True)
     ]
 
@@ -60,13 +61,39 @@ def _around(pixels: Pixels, box: Box, boxes: Sequence[Box], label: str | None) -
     return pixels[top:bottom, left:right], context
 
 
-def shrunk(pixels: Pixels, side: int) -> tuple[Pixels, float]:
-    """So that the longest side is `side` at most, and the factor."""
+def _at_size(pixels: Pixels, context: Context) -> tuple[Pixels, Context]:
+    small, scale = reduced(pixels, SIDE)
+    if scale == 1:
+        return pixels, context
+    inner, *others = (scaled(each, scale, small) for each in (context.inner, *context.others))
+    return small, replace(context, inner=inner, others=tuple(others))
+
+
+def reduced(pixels: Pixels, side: int) -> tuple[Pixels, float]:
+    """So that the longest side is `side` at most, and the factor. In a tenth of the time of `shrunk`: halves, which are
+    means of four, and for what is left, less than half, samples in between."""
     scale = min(1.0, side / max(pixels.shape[:2]))
     if scale == 1:
         return pixels, scale
-    size = max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8), scale
+    size = _size(pixels, scale)
+    while max(pixels.shape[:2]) >= 2 * side and min(pixels.shape[:2]) > 1:
+        rows, columns = pixels.shape[0] // 2, pixels.shape[1] // 2
+        even = pixels[: 2 * rows, : 2 * columns]
+        pixels = np.asarray(cv2.resize(even, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR), np.uint8), scale
+
+
+def shrunk(pixels: Pixels, side: int) -> tuple[Pixels, float]:
+    """The same by means over whole areas."""
+    scale = min(1.0, side / max(pixels.shape[:2]))
+    if scale == 1:
+        return pixels, scale
+    return np.asarray(cv2.resize(pixels, _size(pixels, scale), interpolation=cv2.INTER_AREA), np.uint8), scale
+
+
+def _size(pixels: Pixels, scale: float) -> tuple[int, int]:
+    """Columns and rows."""
+    return max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))
 
 
 def scaled(place: Rectangle, scale: float, small: Pixels) -> Rectangle:
@@ -77,12 +104,10 @@ def scaled(place: Rectangle, scale: float, small: Pixels) -> Rectangle:
     return left, top, min(right, columns), min(bottom, rows)
 
 
-def patch(pixels: Pixels, weights: Weights, side: int, crop_side: int) -> tuple[Pixels, Weights]:
-    """The middle of the object, `side` pixels of the crop shrunk to `crop_side`, with its weights at that size."""
-    scale = min(1.0, crop_side / max(pixels.shape[:2]))
-    reach = max(1, round(side / scale))
-    (top, bottom), (left, right) = (_window(weights, axis, pixels.shape[axis], reach) for axis in (0, 1))
-    near, _ = shrunk(pixels[top:bottom, left:right], side)
+def patch(pixels: Pixels, weights: Weights, side: int) -> tuple[Pixels, Weights]:
+    """The middle of the object, at most `side` high and wide, with its weights at that size."""
+    (top, bottom), (left, right) = (_window(weights, axis, pixels.shape[axis], side) for axis in (0, 1))
+    near = pixels[top:bottom, left:right]
     rows, columns = weights.shape[0] / pixels.shape[0], weights.shape[1] / pixels.shape[1]
     part = weights[
         int(top * rows) : max(round(bottom * rows), int(top * rows) + 1),

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -16,10 +17,10 @@ from api.vision.glances import glances
 from api.vision.picture import WHOLE, Box, Picture
 from api.vision.runtime import Card, ModelUnusable, description, served, session
 
-# A box gets a tenth more on each side: detectors cut things off, and what lies around harms less (decision 0015).
-AROUND = 0.1
-GLANCING = b"glances 1"  # the way boxes and whole pictures are looked at is part of what vectors mean
-MOST_AT_ONCE = 2  # crops a run: one for each core; more need up to 20 MB each and are no faster
+# A box gets a little more on each side: detectors cut things off, and what lies around harms less (decision 0015).
+AROUND = 0.15
+# how boxes and whole pictures are looked at is part of what vectors mean
+GLANCING = f"glances 1 {AROUND}".encode()
 
 
 class EmbedderInput(Feeding, frozen=True, kw_only=True):
@@ -38,6 +39,15 @@ class EmbedderCard(Card, frozen=True, kw_only=True):
     output: EmbedderOutput
     similar_floor: float = 0.0  # the cosine under which two things no longer look alike; 0: not calibrated
     exact: ExactCard | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """One picture for the embedder: which box it is of, and how much it weighs in that one's vector."""
+
+    box: int
+    pixels: Pixels
+    weight: float
 
 
 def squared(pixels: NDArray[np.uint8], side: int, padding: int) -> NDArray[np.uint8]:
@@ -77,31 +87,36 @@ class Embedder:
 
     def embed(self, picture: Picture, boxes: Sequence[Box] | None) -> NDArray[np.float32]:
         """One unit vector a box, shape (n, dim); None means the whole picture, which gets several glances."""
+        looks = self.looks(picture, boxes)
+        return self.joined(looks, [self.seen(look) for look in looks])
+
+    def looks(self, picture: Picture, boxes: Sequence[Box] | None) -> list[Look]:
+        """What is to be seen for the vectors of these boxes."""
         rows, columns = picture.pixels.shape[:2]
-        looks, weights, owners = list[Pixels](), list[float](), list[int]()
-        wanted = [WHOLE] if boxes is None else boxes
-        for number, box in enumerate(wanted):
+        found = []
+        for number, box in enumerate([WHOLE] if boxes is None else boxes):
             left, top, right, bottom = box.grown(AROUND).within(columns, rows)
             crop = picture.pixels[top:bottom, left:right]
-            for look, weight in glances(crop) if box == WHOLE else [(crop, 1.0)]:
-                looks.append(look)
-                weights.append(weight)
-                owners.append(number)
-        vectors = np.zeros((len(wanted), self.card.output.dimensions), np.float32)
-        for start in range(0, len(looks), MOST_AT_ONCE):
-            part = slice(start, start + MOST_AT_ONCE)
-            seen = self._run(looks[part]) * np.array(weights[part], np.float32)[:, None]
-            np.add.at(vectors, owners[part], seen)
-        return _unit(vectors)
+            parts = glances(crop) if box == WHOLE else [(crop, 1.0)]
+            found += [Look(number, pixels, weight) for pixels, weight in parts]
+        return found
 
-    def _run(self, looks: Sequence[Pixels]) -> NDArray[np.float32]:
+    def seen(self, look: Look) -> NDArray[np.float32]:
+        """The vector of one look, shape (dim). One a run: more at once need 20 MB each and are no faster."""
         wanted = self.card.input
-        tensor = wanted.batch(len(looks), wanted.side, wanted.side)
-        for line, pixels in zip(tensor, looks, strict=True):
-            wanted.put(line, squared(pixels, wanted.side, wanted.padding))
-        return _unit(np.asarray(session(self._path, self._threads).run(None, {wanted.name: tensor})[0], np.float32))
+        tensor = wanted.batch(1, wanted.side, wanted.side)
+        wanted.put(tensor[0], squared(look.pixels, wanted.side, wanted.padding))
+        [vector] = session(self._path, self._threads).run(None, {wanted.name: tensor})[0]
+        return _unit(np.asarray(vector, np.float32))
+
+    def joined(self, looks: Sequence[Look], vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """The unit vectors of the boxes from those of the looks."""
+        found = np.zeros((looks[-1].box + 1 if looks else 0, self.card.output.dimensions), np.float32)
+        for look, vector in zip(looks, vectors, strict=True):
+            found[look.box] += look.weight * vector
+        return _unit(found)
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)

@@ -15,7 +15,7 @@ from api.vision.errors import PictureError
 from api.vision.intake import BODY_DESCRIPTION, picture_bytes, refusal
 from api.vision.schemas import DetectAnswer, DetectionRead, DetectQuery, ImageRead
 
-MOST_ATTRIBUTES = 20  # some milliseconds each: a caller who asks for 300 boxes must not hold the eyes for a second
+MOST_ATTRIBUTES = 20  # 1.5 ms each: a caller who asks for 300 boxes must not hold the eyes for half a second
 router = APIRouter(prefix="/v1", tags=["vision"])
 Caller = Annotated[Principal, Depends(limited(Scope.detect, EntryKind.detect))]
 

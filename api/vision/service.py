@@ -1,14 +1,17 @@
 """Eyes: the one service through which the house sees. Thread-safe; endpoints use its bounded executors."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from api.settings import VisionSettings
-from api.vision.attributes import Attributes, attributes_in
+from api.vision.attributes import Attributes, attributes_in, attributes_of
 from api.vision.calibration import ExactCard
+from api.vision.crew import Crew
+from api.vision.crops import crops
 from api.vision.decoding import Decoders
 from api.vision.detector import Detector
 from api.vision.embedder import Embedder
@@ -27,7 +30,9 @@ class Eyes:
         """`cache`: the folder for models that are made from others."""
         self._decoders = Decoders(settings, max_picture_bytes)
         self._detector = Detector(settings.detector, settings.threads, settings.precision, cache)
-        self._embedder = Embedder(settings.embedder, settings.threads, settings.precision)
+        # a crop each for every core goes faster than every crop on all of them
+        self._embedder = Embedder(settings.embedder, 1, settings.precision)
+        self._crew = Crew("eyes-helper", settings.threads)
         self.work = BoundedExecutor("eyes", INFERENCE_THREADS, settings.waiting)
         self.fetches = BoundedExecutor("picture-fetch", settings.fetching, settings.waiting)
 
@@ -83,9 +88,22 @@ class Eyes:
 
     def embed(self, picture: Picture, boxes: Sequence[Box] | None = None) -> NDArray[np.float32]:
         """Unit vectors, float32 (n, dim); None stands for the whole picture."""
-        return self._embedder.embed(picture, boxes)
+        looks = self._embedder.looks(picture, boxes)
+        return self._embedder.joined(looks, self._crew.all([partial(self._embedder.seen, look) for look in looks]))
+
+    def look(
+        self, picture: Picture, boxes: Sequence[Box], labels: Sequence[str | None]
+    ) -> tuple[NDArray[np.float32], list[Attributes]]:
+        """Vectors and attributes together: sooner than one after the other."""
+        looks = self._embedder.looks(picture, boxes)
+        vectors, attributes = self._crew.both(
+            [partial(self._embedder.seen, look) for look in looks],
+            [partial(attributes_of, *crop) for crop in crops(picture, boxes, labels)],
+        )
+        return self._embedder.joined(looks, vectors), attributes
 
     def close(self) -> None:
         self.work.close()
         self.fetches.close()
+        self._crew.close()
         self._decoders.close()

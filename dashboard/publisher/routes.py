@@ -1,5 +1,6 @@
 """A publisher's pages: the report by site, the pictures with their tags, sites with their snippet, the share earned."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
@@ -11,7 +12,7 @@ from api.billing.service import BillingService
 from api.kit.db import ReadSession, WriteSession
 from api.kit.paging import Cursor, CursorParams, page_of
 from api.media.models import TagState
-from api.media.schemas import MediaStatus, MediaUpdate, TagUpdate
+from api.media.schemas import MediaRead, MediaStatus, MediaUpdate, TagUpdate
 from api.media.service import MediaService
 from api.ports import Ports, PortsDep
 from api.sites.schemas import SiteCreate, SiteRead
@@ -66,6 +67,7 @@ def media(
         viewer=who,
         page="media",
         media=page,
+        names=_spoken_of(ports, page.items),
         status=status,
         statuses=list(MediaStatus),
     )
@@ -78,7 +80,7 @@ def block(
 ) -> Response:  # fmt: skip
     """Take a picture out of tagging, or back in."""
     row = _media(session, ports, who).update(media_id, MediaUpdate(blocked=blocked))
-    return render(request, "publisher/media_card.html", viewer=who, item=row)
+    return _card(request, ports, who, row)
 
 
 @router.post("/tags/{tag_id}", dependencies=[CsrfChecked])
@@ -86,11 +88,23 @@ def decide(
     request: Request, session: WriteSession, ports: PortsDep, who: Publisher, tag_id: str,
     state: Annotated[TagState, Form()],
 ) -> Response:  # fmt: skip
-    """Hide a tag, approve it, or show it again; pages see it within 5 s."""
+    """Hide a tag, keep it whatever shoppers say (approve it), or show it again and let them speak; pages see it within
+    5 s."""
     service = _media(session, ports, who)
     tag = service.update_tag(tag_id, TagUpdate(state=state))
     session.flush()
-    return render(request, "publisher/media_card.html", viewer=who, item=service.get(tag.media_id))
+    return _card(request, ports, who, service.get(tag.media_id))
+
+
+def _card(request: Request, ports: Ports, who: Viewer, item: MediaRead) -> Response:
+    return render(request, "publisher/media_card.html", viewer=who, item=item, names=_spoken_of(ports, [item]))
+
+
+def _spoken_of(ports: Ports, items: Sequence[MediaRead]) -> dict[str, str]:
+    """The titles of products that shoppers have said something of, by id; what is no longer listed has none."""
+    ids = [said.product_id for item in items for tag in item.tags for said in tag.votes]
+    found = ports.shelf.within(ports.shelf.listed(), ids)
+    return {product_id: shelved.product.title for product_id, shelved in found.items()}
 
 
 @router.get("/sites")

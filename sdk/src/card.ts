@@ -1,5 +1,6 @@
 // The one product card: opened by hover or by choice, dismissible, hoverable, persistent (WCAG 1.4.13), focus returned on Esc.
 
+import type { Product } from "./contract.ts";
 import { make, say } from "./dom.ts";
 import type { Record } from "./events.ts";
 import { listen, safe } from "./guard.ts";
@@ -11,6 +12,17 @@ const HOVER_MS = 150;
 const LEAVE_MS = 300;
 const GAP = 10;
 const MARGIN = 8;
+
+/** A product on the open card: what the part that takes shoppers' words works on. */
+export interface Shown {
+  card: HTMLElement;
+  main: HTMLElement;
+  spot: Spot;
+  product: Product;
+  show(product: Product): void;
+  close(): void;
+  moved(): void;
+}
 
 export interface Card {
   bind(spot: Spot): void;
@@ -32,7 +44,7 @@ const placeBeside = (node: HTMLElement, at: DOMRect): void => {
   style.top = clamp(beside ? at.top + (at.height - height) / 2 : below + MARGIN <= h ? below : at.top - GAP - height, h);
 };
 
-export const createCard = (overlay: Overlay, api: string, record: Record, moved: () => void): Card => {
+export const createCard = (overlay: Overlay, api: string, record: Record, moved: () => void, offer: (shown: Shown) => void): Card => {
   const node = make("div", "card");
   let current: Spot | null = null;
   /** Opened on purpose: leaving with the pointer does not close it. */
@@ -69,10 +81,12 @@ export const createCard = (overlay: Overlay, api: string, record: Record, moved:
   const show = (spot: Spot): void => {
     if (current !== spot) {
       close();
+      const back = (): void => close(true);
       fillCard(node, spot.tag, spot.tag.products[0]!, {
         api,
         clicked: (token, id) => record("click", token, spot.tag.id, id),
-        close: () => close(true),
+        close: back,
+        filled: (main, product, show) => offer({ card: node, main, spot, product, show, close: back, moved }),
       });
     }
     current = spot;

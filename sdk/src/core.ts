@@ -1,10 +1,11 @@
 // Puts the parts together: one view after another, each with its own answers, layers and counts.
 
 import { Answers } from "./answers.ts";
-import { createCard } from "./card.ts";
+import { createCard, type Shown } from "./card.ts";
 import { Consent, PublisherConsent, globalPrivacyControl } from "./consent.ts";
 import type { Embed, MediaAnswer } from "./contract.ts";
 import { eventRecorder } from "./events.ts";
+import type * as Feedback from "./feedback.ts";
 import { createFrames } from "./frames.ts";
 import { listen, report, safe, showErrors } from "./guard.ts";
 import { Layer } from "./layer.ts";
@@ -21,12 +22,15 @@ import { watchRoutes } from "./routes.ts";
 import type * as Video from "./video.ts";
 
 declare const VIDEO_FILE: string;
+declare const FEEDBACK_FILE: string;
 
 export interface Core {
   refresh(): void;
   on(name: string, listener: (detail: unknown) => void): void;
   consent(state: unknown): void;
 }
+
+const part = <M>(file: string): Promise<M> => import(new URL(file, import.meta.url).href) as Promise<M>;
 
 /** A router tells the address first and draws the page afterwards. */
 const SETTLE_MS = 150;
@@ -46,7 +50,17 @@ export const start = (embed: Embed): Core => {
   const events = eventRecorder(queue, (name, detail) => listeners.tell(name, detail));
   const answers = new Answers();
   const overlay = new Overlay();
-  const card = createCard(overlay, api, events.record, () => frames.ask());
+  let feedback: Promise<(shown: Shown) => void> | undefined;
+  const offer = (shown: Shown): void => {
+    if (!settings.votes) return;
+    feedback ??= part<typeof Feedback>(FEEDBACK_FILE).then(({ start }) => start(api, key, () => permission.verdict("measure")));
+    feedback.then((it) => it(shown)).catch((error) => {
+      // Perhaps the network was away: the next card asks again.
+      feedback = undefined;
+      report(error);
+    });
+  };
+  const card = createCard(overlay, api, events.record, () => frames.ask(), offer);
   const client = createTagClient(api, key, (answer) => answered(answer));
   const mayShow = (): boolean => permission.verdict("tags") === "allow";
 
@@ -81,7 +95,7 @@ export const start = (embed: Embed): Core => {
 
   let filmModule: Promise<typeof Video> | undefined;
   const film = async (medium: Medium, el: HTMLVideoElement, answer: MediaAnswer): Promise<void> => {
-    filmModule ??= import(new URL(VIDEO_FILE, import.meta.url).href) as Promise<typeof Video>;
+    filmModule ??= part<typeof Video>(VIDEO_FILE);
     const { attach } = await filmModule;
     // Meanwhile the view may be another one.
     if (medium.layer || answers.fresh(answer.url) !== answer) return;

@@ -5,6 +5,7 @@ import { make, say } from "./dom.ts";
 import { anchor, spread, toViewport, type Point } from "./geometry.ts";
 import { clipOf, isShown, project, type Projection } from "./projection.ts";
 import { safe } from "./guard.ts";
+import { spotName } from "./wording.ts";
 
 /** Targets this far apart never overlap (WCAG 2.2 asks for 24 px), nor does the label of one cover the next. */
 const APART = 46;
@@ -34,10 +35,9 @@ export class Layer {
     this.#events = events;
     this.spots = tags.map((tag) => ({ tag, button: make("button", "spot"), drawn: false }));
     for (const spot of this.spots) {
-      const product = spot.tag.products[0]!;
       say(spot.button, {
         type: "button",
-        "aria-label": `Show product: ${product.title || spot.tag.label}${spot.tag.sponsored ? " (sponsored)" : ""}`,
+        "aria-label": spotName(spot.tag),
         "aria-haspopup": "dialog",
         "aria-expanded": "false",
       });
@@ -83,7 +83,7 @@ export class Layer {
   }
 
   #locate(tag: Tag, view: Projection): Point | null {
-    const box = this.boxOf(tag);
+    const box = tag.products[0] && this.boxOf(tag);
     const at = box && anchor(box, view.picture, view.frame);
     if (!at) return null;
     at.y = Math.min(at.y, view.frame.h - this.reserved);

@@ -12,6 +12,8 @@ export interface CardContext {
   /** A person goes to the product: the id that both the event and the redirect carry. */
   clicked(token: string, id: string): void;
   close(): void;
+  /** This product is shown now; show puts another one of the tag in its place. */
+  filled(main: HTMLElement, product: Product, show: (product: Product) => void): void;
 }
 
 const pageLang = (): string => document.documentElement.lang || navigator.language;
@@ -96,9 +98,12 @@ export const fillCard = (card: HTMLElement, tag: Tag, product: Product, context:
   close.addEventListener("click", safe(() => context.close()));
   main.append(stage, facts);
   card.replaceChildren(main, close);
-  if (tag.products.length < 2) return;
-  card.append(thumbnails(context, tag, product, (chosen) => {
-    fillCard(card, tag, chosen, context);
-    card.querySelector<HTMLElement>("[aria-pressed=true]")?.focus({ preventScroll: true });
-  }));
+  const show = (chosen: Product): void => fillCard(card, tag, chosen, context);
+  if (tag.products[1]) {
+    card.append(thumbnails(context, tag, product, (chosen) => {
+      show(chosen);
+      card.querySelector<HTMLElement>("[aria-pressed=true]")?.focus({ preventScroll: true });
+    }));
+  }
+  context.filled(main, product, show);
 };

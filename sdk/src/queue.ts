@@ -1,17 +1,15 @@
-// Delivers events: bounded memory, batches whose bytes never change between attempts, backoff. Nothing is stored on the device.
+// Gathers events into batches: bounded memory, and nothing leaves before consent is known. Nothing is stored on the device.
 
 import { activityOf, type Activity, type Verdict } from "./consent.ts";
 import type { EventType } from "./contract.ts";
+import { createDelivery, type Timing } from "./delivery.ts";
 import type { Send } from "./transport.ts";
 
 interface Waiting { json: string; type: EventType }
-interface Batch { body: string; attempts: number; due: number; flying: boolean }
-
-export interface Timing { now(): number; later(run: () => void, ms: number): void }
 
 export interface EventQueue {
   add(type: EventType, json: string): void;
-  /** leaving: the page may be gone the next moment, so whatever waits for a retry goes out now too. */
+  /** leaving: the page may be gone the next moment. */
   flush(leaving?: boolean): void;
 }
 
@@ -19,15 +17,11 @@ export const WAITING_LIMIT = 200;
 const BATCH_LIMIT = 20;
 /** A few batches fit into the 64 KiB that may be in flight when the page goes away. */
 const BATCH_BYTES = 14_000;
-const BATCHES_LIMIT = 50;
 const GATHER_MS = 500;
-const FIRST_RETRY_MS = 1000;
-const LAST_RETRY_MS = 60_000;
-const ATTEMPTS = 10;
 
-export const createQueue = (key: string, send: Send, allowed: (activity: Activity) => Verdict, { now, later }: Timing): EventQueue => {
+export const createQueue = (key: string, send: Send, allowed: (activity: Activity) => Verdict, timing: Timing): EventQueue => {
+  const batches = createDelivery(send, timing);
   let waiting: Waiting[] = [];
-  let batches: Batch[] = [];
   let gathering = false;
 
   const seal = (): void => {
@@ -35,7 +29,7 @@ export const createQueue = (key: string, send: Send, allowed: (activity: Activit
     let events: string[] = [];
     let bytes = 0;
     const close = (): void => {
-      if (events.length) batches.push({ body: `{"key":${JSON.stringify(key)},"events":[${events}]}`, attempts: 0, due: 0, flying: false });
+      if (events.length) batches.push(`{"key":${JSON.stringify(key)},"events":[${events}]}`);
       events = [];
       bytes = 0;
     };
@@ -49,30 +43,12 @@ export const createQueue = (key: string, send: Send, allowed: (activity: Activit
     }
     close();
     waiting = held;
-    // Full only when the collector has been away for long: the oldest have had their attempts.
-    batches = batches.slice(-BATCHES_LIMIT);
-  };
-
-  const deliver = async (batch: Batch, leaving: boolean): Promise<void> => {
-    batch.flying = true;
-    batch.attempts += 1;
-    const retryIn = await send(batch.body, leaving);
-    batch.flying = false;
-    if (retryIn === null || batch.attempts >= ATTEMPTS) {
-      batches = batches.filter((it) => it !== batch);
-      return;
-    }
-    const wait = Math.max(Math.min(FIRST_RETRY_MS * 2 ** (batch.attempts - 1), LAST_RETRY_MS), retryIn);
-    batch.due = now() + wait;
-    later(flush, wait);
   };
 
   const flush = (leaving = false): void => {
     gathering = false;
     seal();
-    for (const batch of batches) {
-      if (!batch.flying && (leaving || batch.due <= now())) void deliver(batch, leaving);
-    }
+    batches.flush(leaving);
   };
 
   return {
@@ -82,7 +58,7 @@ export const createQueue = (key: string, send: Send, allowed: (activity: Activit
       // A click is worth more than what led to it.
       if (waiting.length >= WAITING_LIMIT) waiting.splice(Math.max(waiting.findIndex((it) => it.type !== "click"), 0), 1);
       waiting.push({ json, type });
-      if (!gathering) later(flush, GATHER_MS);
+      if (!gathering) timing.later(flush, GATHER_MS);
       gathering = true;
     },
   };

@@ -10,6 +10,8 @@ export interface Settings {
   minSize: number;
   tcfVendor: number;
   waitForConsent: boolean;
+  /** Whether cards offer "Not this?". */
+  votes: boolean;
   debug: boolean;
 }
 
@@ -34,5 +36,6 @@ export const readSettings = ({ origin, dataset }: Embed): Settings => ({
   minSize: whole(dataset.minSize, 150, 40, 2000),
   tcfVendor: whole(dataset.tcfVendor, 0, 0, 65535),
   waitForConsent: dataset.consent === "wait",
+  votes: dataset.notThis !== "off",
   debug: dataset.debug !== undefined,
 });

@@ -1,5 +1,6 @@
 """From a photo to matches over HTTP: five objects, 100,000 products, a filter that leaves a tenth, one caller. Beside
-it the usual pipeline (usual_pipeline.py), by turns, so that what else the machine does hits both.
+it the usual pipeline (usual_pipeline.py), by turns, so that what else the machine does hits both. Each turn begins
+with a rest: threads of PyTorch and OpenBLAS spin on for a tenth of a second when they are done, on the other's cores.
 
 The usual pipeline runs where PyTorch is: in this Python, or in the one that SHOPLIGHT_BENCH_PEER_PYTHON names.
 """
@@ -11,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,7 @@ from tests.bench.search import search_request
 from tests.bench.server import running
 
 OBJECTS, PRODUCTS, ROUNDS, PHOTOS_A_ROUND = 5, 100_000, 7, 6
+REST_S = 0.5
 PATH = "/v1/search?limit=10&brand=Brand%203"
 PEER_NEEDS = "import sklearn, torch, torchvision, ultralytics"
 PEER_FILE = Path(__file__).with_name("usual_pipeline.py")
@@ -50,7 +53,9 @@ def run() -> Outcome:
 
             ask(PHOTOS_A_ROUND)
             for _ in range(ROUNDS):
+                time.sleep(REST_S)
                 ours += ask(PHOTOS_A_ROUND)
+                time.sleep(REST_S)
                 theirs.append(peer())
             ours_mb, peer_mb = peak_mb(pid), peak_mb(peer_pid) if peer_pid else 0.0
     ours_ms = statistics.median(ours)

@@ -8,6 +8,7 @@ from pathlib import Path
 from subprocess import PIPE
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import BigInteger, Enum, inspect
@@ -17,11 +18,13 @@ from sqlmodel import SQLModel, select
 from api.accounts.models import Tenant
 from api.accounts.scopes import TenantKind
 from api.accounts.service import AccountsDesk
-from api.kit import tables
+from api.kit import migrations, tables
 from api.kit.clock import SystemClock
 from api.kit.db import Database
 from api.kit.migrations import current_and_head, schema_problem, upgrade
 from api.kit.paging import Cursor
+from api.media.models import TagVote, Verdict
+from api.sites.models import Site
 
 assert tables  # the import fills the metadata
 REPO = Path(__file__).resolve().parents[2]
@@ -163,3 +166,29 @@ def test_every_value_of_an_enum_can_be_stored(database: Database) -> None:
         for name, value in connection.exec_driver_sql(query):
             held.setdefault(name, set()).add(value)
     assert held == wanted
+
+
+def test_words_from_before_there_were_voters_are_voters_of_their_own(database: Database) -> None:
+    """0008 on a store that has them, after a way down that leaves them there."""
+    upgrade(database)
+    now = SystemClock().now()
+    owner = {"tenant_id": "tnt_a", "site_id": "sit_a"}
+    with database.write() as session:
+        session.add(Tenant(id="tnt_a", kind=TenantKind.publisher, name="A", created_at=now))
+        session.flush()
+        session.add(
+            Site(id="sit_a", tenant_id="tnt_a", name="A", key="pk_a", origins=[], media_hosts=[], created_at=now)
+        )
+        session.flush()
+        for nonce in ("one", "two"):
+            word = {"tag_id": "tag_a", "nonce": nonce, "product_id": "prd_a", "verdict": Verdict.right, "voter": "same"}
+            session.add(TagVote(**owner, **word, at=now))
+    config = migrations._config()
+    with database.engine.execution_options(write=True).connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0007")
+        connection.commit()
+    assert current_and_head(database)[0] == "0007"
+    upgrade(database)
+    with database.read() as session:
+        assert {word.voter for word in session.exec(select(TagVote))} == {"one", "two"}

@@ -140,10 +140,10 @@ def test_a_tag_that_the_next_look_drops_is_gone_for_whoever_edits_it_meanwhile(
         again.state, again.due_at = MediaState.pending, processes[0].clock.now()
     storing, gone = threading.Event(), analysis.reconcile
 
-    def reconcile_slowly(*arguments: Any) -> Any:
+    def reconcile_slowly(*arguments: Any, **named: Any) -> Any:
         storing.set()
         time.sleep(0.3)
-        return gone(*arguments)
+        return gone(*arguments, **named)
 
     monkeypatch.setattr(analysis, "reconcile", reconcile_slowly)
     job = worker.claim(row.id)

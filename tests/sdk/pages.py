@@ -9,6 +9,17 @@ from tests.sdk.stub import Host
 WIDTH, HEIGHT = 600, 400
 BOX = {"x": 0.7, "y": 0.2, "w": 0.2, "h": 0.3}
 
+# A browser that keeps nothing; whoever tries is remembered in window.touched.
+CLOSED_STORAGE = """
+const blocked = (name) => ({
+  get() { window.touched = name; throw new DOMException("blocked", "SecurityError") },
+  set() { window.touched = name },
+});
+for (const name of ["localStorage", "sessionStorage", "indexedDB", "caches"])
+  Object.defineProperty(window, name, blocked(name));
+Object.defineProperty(Document.prototype, "cookie", blocked("cookie"));
+"""
+
 
 def product(**changes: object) -> dict[str, Any]:
     return {

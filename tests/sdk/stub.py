@@ -21,7 +21,7 @@ Answer = tuple[int, str, bytes]
 
 @dataclass
 class Host:
-    """What the tests steer (``tags_for``, ``pages``, ``files``, ``event_statuses``) and what they look at."""
+    """What the tests steer (``tags_for``, ``pages``, ``files``, the statuses) and what they look at."""
 
     picture: bytes
     tags_for: Callable[[dict[str, Any], int], dict[str, Any]]
@@ -29,9 +29,11 @@ class Host:
     page_headers: dict[str, str] = field(default_factory=dict)
     files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     event_statuses: list[int] = field(default_factory=list)
+    feedback_statuses: list[int] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     posted: list[bytes] = field(default_factory=list)
     accepted: list[bytes] = field(default_factory=list)
+    said: list[tuple[int, bytes]] = field(default_factory=list)
     redirects: list[tuple[str, str]] = field(default_factory=list)
     fetched: list[str] = field(default_factory=list)
     api: str = ""
@@ -46,6 +48,11 @@ class Host:
                 for event in json.loads(body)["events"]:
                     seen[event["id"]] = event
         return [e for e in seen.values() if kind is None or e["type"] == kind]
+
+    def votes(self) -> list[dict[str, Any]]:
+        """Shoppers' words that were taken."""
+        with self.lock:
+            return [json.loads(body) for status, body in self.said if status == 202]
 
     def post(self, path: str, body: bytes) -> Answer:
         if path == "/v1/tags":
@@ -62,6 +69,11 @@ class Host:
                 if status == 202:
                     self.accepted.append(body)
             return status, "application/json", b'{"accepted": 0, "duplicate": 0, "rejected": []}'
+        if path == "/v1/feedback":
+            with self.lock:
+                status = self.feedback_statuses.pop(0) if self.feedback_statuses else 202
+                self.said.append((status, body))
+            return status, "application/json", b'{"counted": true}'
         return 404, "text/plain", b""
 
     def get(self, target: str) -> Answer:

@@ -287,6 +287,9 @@ def test_markup_and_nonsense_in_an_answer_stay_inert(page: Page, host: Host) -> 
     assert href.startswith(f"{host.api}/c/javascript%3Aalert(1)%2F%2F..%2F?e=")
     assert f"{host.api}/i/..%2F..%2Fx%3Fy%23/320" in [page.locator(".stage img").get_attribute("src")]
     expect(page.locator(".spot")).to_have_count(1)
+    page.get_by_role("button", name="Not this?").click()
+    expect(page.get_by_role("status")).to_contain_text(f"Put away: {EVIL}")
+    assert page.evaluate("window.pwned") is None
 
 
 def test_it_works_under_a_strict_policy_with_trusted_types(page: Page, host: Host) -> None:
@@ -302,6 +305,9 @@ def test_it_works_under_a_strict_policy_with_trusted_types(page: Page, host: Hos
     page.locator(".spot").click()
     expect(page.locator(".card")).to_be_visible()
     assert page.locator(".card").evaluate("e => getComputedStyle(e).borderTopLeftRadius") == "16px"
+    page.get_by_role("button", name="Not this?").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    assert page.locator(".away").evaluate("e => getComputedStyle(e).display") == "flex"
     assert [c for c in complaints if "data:," not in c] == []
 
 

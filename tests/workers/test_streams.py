@@ -7,21 +7,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import av
-import cv2
 import numpy as np
 import pytest
 
 from api.kit.clock import FixedClock
 from api.media import reels
-from api.media.models import Media, MediaState, Tag
+from api.media.models import MediaState, Tag
 from api.settings import FetchSettings, LimitSettings, Settings
-from tests.api.media.films import Shot, frames_of
 from tests.api.media.world import Web, World, open_web, open_world
+from tests.workers.hls_streams import live, near, playlist, serve, spans, watched
 from workers import media as tasks
 from workers import video
-
-SIZE, FPS, SECONDS = (240, 320), 8, 8.0
 
 
 @pytest.fixture
@@ -41,59 +37,12 @@ def world(client, ports, queue, web: Web, account) -> World:
     return open_world(client, ports, queue, web, account)
 
 
-@pytest.fixture(scope="module")
-def folder(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two photos of four seconds each, cut hard, as streams of two-second segments of each kind."""
-    root = tmp_path_factory.mktemp("hls")
-    paths = sorted((shared_data / "streetstyle").rglob("*.jpg"))
-    shots = [Shot(cv2.cvtColor(cv2.imread(str(paths[n])), cv2.COLOR_BGR2RGB), SECONDS / 2) for n in (5, 40)]
-    frames = list(frames_of(shots, FPS, SIZE))
-    (root / "key").write_bytes(bytes(range(16)))
-    (root / "info").write_text(f"key\n{root / 'key'}\n")
-    kinds = {
-        "ts": {},
-        "mp4": {"hls_segment_type": "fmp4", "hls_fmp4_init_filename": "mp4-init.mp4"},
-        "ranges": {"hls_flags": "single_file"},
-        "aes": {"hls_key_info_file": str(root / "info")},
-    }
-    for kind, options in kinds.items():
-        muxing = {"hls_time": "2", "hls_list_size": "0", "hls_segment_filename": str(root / f"{kind}-%d.seg")} | options
-        if kind == "ranges":
-            muxing["hls_segment_filename"] = str(root / "ranges.seg")
-        with av.open(str(root / f"{kind}.m3u8"), "w", format="hls", options=muxing) as container:
-            stream: Any = container.add_stream("libx264", rate=FPS, options={"g": "16", "sc_threshold": "0"})
-            stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
-            for pixels in frames:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-            container.mux(stream.encode())
-    return root
-
-
-def serve(world: World, folder: Path) -> None:
-    world.web.files |= {f"/s/{path.name}": path.read_bytes() for path in folder.iterdir()}
-
-
-def watched(world: World, path: str) -> Media:
-    url = world.url(path)
-    assert world.media(url, kind="video")[0]["status"] == "pending"
-    world.work()
-    return world.row(url)
-
-
-def spans(world: World, media: Media) -> set[tuple[int, int]]:
-    return {(tag.from_ms, tag.to_ms) for tag in world.rows() if tag.media_id == media.id}
-
-
-def near(found: set[tuple[int, int]], start: int, end: int) -> bool:
-    return any(abs(a - start) <= 150 and abs(b - end) <= 150 for a, b in found)
-
-
 @pytest.mark.parametrize("kind", ["ts", "mp4", "ranges", "aes"])
 def test_a_stream_is_watched_like_a_file_whatever_its_segments(
-    world: World, folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+    world: World, hls_folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    serve(world, folder)
-    text = (folder / f"{kind}.m3u8").read_text()
+    serve(world, hls_folder)
+    text = (hls_folder / f"{kind}.m3u8").read_text()
     expected = {"ts": "#EXTINF", "mp4": "EXT-X-MAP", "ranges": "BYTERANGE", "aes": "AES-128"}[kind]
     assert expected in text
     monkeypatch.setattr(reels, "WINDOW_MS", 3000)  # several windows: what is seen does not end at their borders
@@ -107,8 +56,8 @@ def test_a_stream_is_watched_like_a_file_whatever_its_segments(
     assert list((world.ports.settings.datadir / "videos").iterdir()) == []
 
 
-def test_of_a_master_playlist_the_variant_is_watched_and_redirects_are_followed(world: World, folder: Path) -> None:
-    serve(world, folder)
+def test_of_a_master_playlist_the_variant_is_watched_and_redirects_are_followed(world: World, hls_folder: Path) -> None:
+    serve(world, hls_folder)
     master = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9000000,RESOLUTION=3840x2160\n/s/huge.m3u8\n"
     master += "#EXT-X-STREAM-INF:BANDWIDTH=300000,RESOLUTION=240x320\nvariant\n"
     world.put("/s/film", master.encode())  # no suffix tells what it is
@@ -119,18 +68,10 @@ def test_of_a_master_playlist_the_variant_is_watched_and_redirects_are_followed(
     assert "/s/huge.m3u8" not in world.web.asked
 
 
-def live(folder: Path, count: int, *, first: int = 0, ended: bool = False) -> bytes:
-    """The playlist as it was when `count` segments were there, of which those before `first` are gone."""
-    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:2", f"#EXT-X-MEDIA-SEQUENCE:{first}"]
-    for number in range(first, count):
-        lines += ["#EXTINF:2.0,", f"ts-{number}.seg"]
-    return "\n".join(lines + (["#EXT-X-ENDLIST"] if ended else [])).encode()
-
-
-def job_of(world: World, account: Any, folder: Path, count: int) -> tuple[Any, str]:
-    serve(world, folder)
+def job_of(world: World, account: Any, hls_folder: Path, count: int) -> tuple[Any, str]:
+    serve(world, hls_folder)
     developer = account("developer")
-    world.put("/s/live.m3u8", live(folder, count))
+    world.put("/s/live.m3u8", live(count))
     made = world.client.post("/v1/videos", json={"url": world.url("/s/live.m3u8")}, headers=developer.auth)
     assert made.status_code == 202
     world.work()
@@ -153,20 +94,20 @@ def tags_of(world: World, video_id: str) -> dict[str, tuple[int, int]]:
 
 
 def test_a_live_stream_is_followed_window_by_window_to_its_end(
-    world: World, folder: Path, account, clock: FixedClock
+    world: World, hls_folder: Path, account, clock: FixedClock
 ) -> None:
-    developer, video_id = job_of(world, account, folder, 2)
+    developer, video_id = job_of(world, account, hls_folder, 2)
     job = read(world, developer, video_id)
     assert (job["state"], job["live"], job["error"]) == ("running", True, None)
     early = tags_of(world, video_id)
     assert early
     assert max(end for _, end in early.values()) <= 4000
-    world.put("/s/live.m3u8", live(folder, 3, first=1))
+    world.put("/s/live.m3u8", live(3, first=1))
     turn(world, clock)
     job = read(world, developer, video_id)
     assert (job["state"], job["live"]) == ("running", True)
     assert set(early) & set(tags_of(world, video_id)), "tags keep their ids while the film goes on"
-    world.put("/s/live.m3u8", live(folder, 4, first=2, ended=True))
+    world.put("/s/live.m3u8", live(4, first=2, ended=True))
     turn(world, clock)
     job = read(world, developer, video_id)
     assert (job["state"], job["live"], job["truncated"], job["progress"]) == ("done", False, False, 1.0)
@@ -177,9 +118,9 @@ def test_a_live_stream_is_followed_window_by_window_to_its_end(
 
 
 def test_a_live_stream_that_nobody_feeds_any_more_is_over(
-    world: World, folder: Path, account, clock: FixedClock
+    world: World, hls_folder: Path, account, clock: FixedClock
 ) -> None:
-    developer, video_id = job_of(world, account, folder, 2)
+    developer, video_id = job_of(world, account, hls_folder, 2)
     asked = len(world.web.asked)
     for _ in range(video.IDLE_TURNS + 2):
         turn(world, clock)
@@ -189,10 +130,10 @@ def test_a_live_stream_that_nobody_feeds_any_more_is_over(
 
 
 def test_a_live_stream_is_over_when_its_playlist_is_gone_and_when_somebody_stops_it(
-    world: World, folder: Path, account, clock: FixedClock
+    world: World, hls_folder: Path, account, clock: FixedClock
 ) -> None:
-    developer, first = job_of(world, account, folder, 2)
-    _, second = job_of(world, lambda _: developer, folder, 2)
+    developer, first = job_of(world, account, hls_folder, 2)
+    _, second = job_of(world, lambda _: developer, hls_folder, 2)
     answer = world.client.post(f"/v1/videos/{second}/stop", headers=developer.auth)
     assert answer.status_code == 200
     turn(world, clock)
@@ -208,15 +149,11 @@ def test_a_live_stream_is_over_when_its_playlist_is_gone_and_when_somebody_stops
     assert tags_of(world, first)
 
 
-def test_a_live_stream_is_watched_up_to_the_limit(world: World, folder: Path, account, clock: FixedClock) -> None:
+def test_a_live_stream_is_watched_up_to_the_limit(world: World, hls_folder: Path, account, clock: FixedClock) -> None:
     world.ports.settings.limits.video_max_seconds = 3
-    developer, video_id = job_of(world, account, folder, 3)
+    developer, video_id = job_of(world, account, hls_folder, 3)
     job = read(world, developer, video_id)
     assert (job["state"], job["truncated"], job["duration_ms"]) == ("done", True, 3000)
-
-
-def playlist(*lines: str) -> bytes:
-    return "\n".join(["#EXTM3U", "#EXT-X-TARGETDURATION:2", *lines, "#EXT-X-ENDLIST"]).encode()
 
 
 @pytest.mark.parametrize(
@@ -229,7 +166,8 @@ def playlist(*lines: str) -> bytes:
         (playlist('#EXT-X-MAP:URI="http://[::1]/init"', "#EXTINF:2,", "ts-0.seg"), "private or local"),
         (playlist('#EXT-X-KEY:METHOD=AES-128,URI="short"', "#EXTINF:2,", "ts-0.seg"), "not one of AES-128"),
         (playlist('#EXT-X-KEY:METHOD=AES-128,URI="key"', "#EXTINF:2,", "ts-0.seg"), "cannot be decrypted"),
-        (playlist('#EXT-X-KEY:METHOD=SAMPLE-AES,URI="skd://x"', "#EXTINF:2,", "ts-0.seg"), "encrypted"),
+        (playlist('#EXT-X-KEY:METHOD=AES-128,URI="gone"', "#EXTINF:2,", "ts-0.seg"), r"AES-128\) and its key .* 404"),
+        (playlist('#EXT-X-KEY:METHOD=SAMPLE-AES,URI="skd://x"', "#EXTINF:2,", "ts-0.seg"), "encrypted .*SAMPLE-AES"),
         (playlist("#EXT-X-STREAM-INF:BANDWIDTH=1", "hostile.m3u8"), "leads to another one"),
         (playlist("#EXTINF:2,", "loop"), "too many redirects"),
         (playlist(*["#EXTINF:2,", "gone.ts"] * 9), "cannot be fetched"),
@@ -240,8 +178,8 @@ def playlist(*lines: str) -> bytes:
         (b"<html>no playlist</html>", "not one"),
     ],
 )
-def test_hostile_playlists_come_to_a_clear_end(world: World, folder: Path, body: bytes, reason: str) -> None:
-    serve(world, folder)
+def test_hostile_playlists_come_to_a_clear_end(world: World, hls_folder: Path, body: bytes, reason: str) -> None:
+    serve(world, hls_folder)
     world.web.files["/s/short"] = b"abc"
     world.web.moved["/s/loop"] = "/s/loop"
     world.put("/s/hostile.m3u8", body)
@@ -252,8 +190,8 @@ def test_hostile_playlists_come_to_a_clear_end(world: World, folder: Path, body:
     assert list((world.ports.settings.datadir / "videos").iterdir()) == []
 
 
-def test_a_stream_with_a_hole_goes_on_behind_it(world: World, folder: Path) -> None:
-    serve(world, folder)
+def test_a_stream_with_a_hole_goes_on_behind_it(world: World, hls_folder: Path) -> None:
+    serve(world, hls_folder)
     del world.web.files["/s/ts-1.seg"]
     world.web.files["/s/ts-2.seg"] = b"garbage" * 999
     row = watched(world, "/s/ts.m3u8")

@@ -4,7 +4,21 @@ import sys
 
 import typer
 
-from workers.cli import backup, beat, bench, demo, migrate, operations, remote, seeding, serve, sink, training, worker
+from workers.cli import (
+    backup,
+    beat,
+    bench,
+    demo,
+    evaluating,
+    migrate,
+    operations,
+    remote,
+    seeding,
+    serve,
+    sink,
+    training,
+    worker,
+)
 
 app = typer.Typer(
     name="shoplight",
@@ -29,7 +43,7 @@ app.command("reindex")(operations.reindex)
 app.command("rollup")(operations.rollup)
 app.command("reconcile")(operations.reconcile)
 app.add_typer(training.train, name="train")
-app.command("evaluate")(training.evaluate)
+app.command("evaluate")(evaluating.evaluate)
 app.command("bench")(bench.bench)
 
 

@@ -18,7 +18,7 @@ from rich.table import Table
 
 out = Console()
 err = Console(stderr=True)
-VIDEOS = {".mp4", ".mov", ".webm", ".mkv", ".m4v", ".avi"}
+VIDEOS = {".mp4", ".mov", ".webm", ".mkv", ".m4v", ".avi", ".m3u8"}
 POLL_S = 0.25
 
 Url = Annotated[str, typer.Option("--url", help="Where Shoplight runs; default: the demo of --data-dir.")]
@@ -170,6 +170,10 @@ def _analyze_video(server: Remote, source: str, *, quiet: bool) -> dict[str, Any
             progress.update(bar, completed=job["progress"])
     if job["state"] == "failed":
         fail(f"The video could not be analysed: {job.get('error')}")
+    if job["truncated"]:
+        seen_s = (job["duration_ms"] or 0) / 1000
+        why = job["error"] or "that is the limit, or it was stopped"
+        err.print(f"Only the first {seen_s:.1f} s were looked at: {why}", markup=False)
     return {**job, **server.call("GET", f"/v1/videos/{job['id']}/tags")}
 
 

@@ -79,7 +79,8 @@ def curves(
         parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="{INK}" '
                      f'stroke-dasharray="3 3"/>')  # fmt: skip
         late = at > WIDTH * 0.6
-        parts.append(_text(at + (-6 if late else 6), TOP + 14, mark[1], anchor="end" if late else "start"))
+        # Halfway down, where shares close to 1 do not run through it.
+        parts.append(_text(at + (-6 if late else 6), HEIGHT / 2, mark[1], anchor="end" if late else "start", halo=True))
     parts.append(_legend([curve.name for curve in drawn]))
     return _document(title, WIDTH, HEIGHT, "".join(parts))
 
@@ -172,8 +173,11 @@ def _text(
     size: int = 12,
     ink: str = INK,
     turn: tuple[float, float] | None = None,
+    halo: bool = False,
 ) -> str:
     placed = f'transform="translate({turn[0]:.1f} {turn[1]:.1f}) rotate(-90)"' if turn else f'x="{x:.1f}" y="{y:.1f}"'
+    if halo:
+        placed += f' stroke="{GROUND}" stroke-width="4" paint-order="stroke"'
     return f'<text {placed} text-anchor="{anchor}" font-size="{size}" fill="{ink}">{escape(said)}</text>'
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from cv2.typing import MatLike as Image
 
 MIN_SIDE = 24
+# The frame that is ground, as a part of a side.
+EDGE = 20
 
 
 def studio(path: Path, tolerance: int = 10) -> Image | None:
@@ -22,7 +24,7 @@ def studio(path: Path, tolerance: int = 10) -> Image | None:
     seen = np.zeros((height + 4, width + 4), np.uint8)
     flags = 4 | cv2.FLOODFILL_MASK_ONLY | cv2.FLOODFILL_FIXED_RANGE | (255 << 8)
     cv2.floodFill(framed, seen, (0, 0), 0, (tolerance,) * 3, (tolerance,) * 3, flags)
-    return _trim(picture, _largest(255 - seen[2:-2, 2:-2]), 0.08, 0.98)
+    return _trim(picture, largest(255 - seen[2:-2, 2:-2]), 0.08, 0.98)
 
 
 def garment(path: Path) -> Image | None:
@@ -30,19 +32,25 @@ def garment(path: Path) -> Image | None:
     picture = cv2.imread(str(path))
     if picture is None:
         return None
-    height, width = picture.shape[:2]
-    mask = np.full((height, width), cv2.GC_BGD, np.uint8)
-    edge_y, edge_x = height // 20, width // 20
-    mask[edge_y:-edge_y, edge_x:-edge_x] = cv2.GC_PR_FGD
-    background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.setRNGSeed(0)
-    cv2.grabCut(picture, mask, (0, 0, 0, 0), background, foreground, 4, cv2.GC_INIT_WITH_MASK)
-    cut: Image = np.where((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD), 255, 0).astype(np.uint8)
-    cut = cv2.morphologyEx(cut, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
-    if _border_share(cut, edge_y + 1, edge_x + 1) > 0.15:
+    cut = foreground(picture)
+    height, width = cut.shape
+    if _border_share(cut, height // EDGE + 1, width // EDGE + 1) > 0.15:
         return None
     # The gap between trouser legs stays open: only the outline's specks go, not its holes.
-    return _trim(picture, cv2.bitwise_and(_largest(cut), cut), 0.2, 0.7, min_solidity=0.7)
+    return _trim(picture, cv2.bitwise_and(largest(cut), cut), 0.2, 0.7, min_solidity=0.7)
+
+
+def foreground(picture: Image) -> Image:
+    """255 where GrabCut sees a thing that its frame, taken for ground, does not explain."""
+    height, width = picture.shape[:2]
+    mask = np.full((height, width), cv2.GC_BGD, np.uint8)
+    edge_y, edge_x = height // EDGE, width // EDGE
+    mask[edge_y : height - edge_y, edge_x : width - edge_x] = cv2.GC_PR_FGD
+    background, thing = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(0)
+    cv2.grabCut(picture, mask, (0, 0, 0, 0), background, thing, 4, cv2.GC_INIT_WITH_MASK)
+    cut: Image = np.where((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD), 255, 0).astype(np.uint8)
+    return cv2.morphologyEx(cut, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
 
 
 def _border_share(mask: Image, dy: int, dx: int) -> float:
@@ -52,7 +60,7 @@ def _border_share(mask: Image, dy: int, dx: int) -> float:
     return float((mask[frame] > 0).mean())
 
 
-def _largest(mask: Image) -> Image:
+def largest(mask: Image) -> Image:
     """The largest connected piece, its holes filled."""
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = np.zeros_like(mask)

@@ -4,7 +4,7 @@ What differs from the defaults: an ImageNet backbone that learns slower than the
 a step on two cores from 1.5 s to 0.9 s.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn import tasks
 
 from workers.training import network
-from workers.training.dataset import write_dataset
+from workers.training.dataset import photographs
+from workers.training.own import yolo_data
 
 LEARNING_RATE = 1e-3
 BACKBONE_FRACTION = 0.3
@@ -31,7 +32,7 @@ class DetectorTrainer(DetectionTrainer):  # type: ignore[misc]  # Ultralytics sh
     def get_model(
         self, cfg: Any = None, weights: nn.Module | None = None, verbose: bool = True
     ) -> tasks.DetectionModel:
-        model = network.build(len(self.data["names"]), verbose=verbose)
+        model = network.build(len(self.data["names"]))
         if weights is None and self.start is not None:
             weights = load_weights(self.start)
         if weights is not None:
@@ -85,23 +86,22 @@ def train_detector(
     epochs: int = 30,
     image_size: int = 384,
     scenes: Sequence[Path] = (),
+    twice: Collection[str] = (),
     start: Path | None = None,
     resume: bool = False,
     learning_rate: float = LEARNING_RATE,
     batch: int = 16,
-    hours: float | None = None,
     plain_epochs: int = 8,
     threads: int = 2,
     seed: int = 1,
 ) -> Path:
-    """Train on street photos and `scenes`; return the best checkpoint under `out`.
+    """Train on street photos and `scenes` (see dataset.photographs); return the best checkpoint under `out`.
 
-    `start` continues from another run's weights with a fresh schedule; `resume` continues this very run. With `hours`
-    the schedule is stretched or cut to end in time, whatever else the machine does. The last `plain_epochs` see single
-    pictures instead of mosaics of four.
+    `start` continues from another run's weights with a fresh schedule; `resume` continues this very run. The last
+    `plain_epochs` see single pictures instead of mosaics of four.
     """
     torch.set_num_threads(threads)
-    data = write_dataset(shared.resolve(), out.resolve() / "dataset", scenes)
+    data = yolo_data.write(photographs(shared, scenes, twice), out.resolve() / "dataset")
     last = out / "run" / "weights" / "last.pt"
     settings = run_settings(
         data,
@@ -110,7 +110,7 @@ def train_detector(
         image_size=image_size,
         learning_rate=learning_rate,
         batch=batch,
-        hours=hours,
+        hours=None,
         plain_epochs=plain_epochs,
         seed=seed,
     )

@@ -1,57 +1,22 @@
-"""Judges the exported files, not the checkpoints: what is measured is what is served."""
+"""Judges the exported embedder through the code that serves it: what is measured is what is served."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-from workers.training import detection, pictures, retrieval
+from api.vision.embedder import Embedder
+from api.vision.picture import Box
+from api.vision.picture import Picture as Decoded
+from workers.training import pictures, retrieval
 from workers.training.pictures import Picture
 from workers.training.split import streetstyle
 
-BATCH = 32
-LATENCY_ROUNDS = 20
-# A street photo's shape in the detector, and five crops in the embedder: the pipeline's usual load.
-DETECTOR_SHAPE = (1, 3, 384, 256)
-CROPS = 5
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Everything a model card quotes. Latencies are medians in ms on two threads."""
-
-    detector: detection.DetectionFigures
-    scenes: detection.DetectionFigures | None
-    neighbours: retrieval.RetrievalFigures
-    detector_ms: float
-    embedder_ms: float
-
-
-def evaluate(
-    shared: Path, models: Path, *, scenes: Sequence[tuple[Path, Path]] = (), hold_out: bool = False
-) -> Figures:
-    """Figures of detector.onnx and embedder.onnx in `models` on the validation split and on composed `scenes`.
-
-    `hold_out` as the embedder was trained: figures for new products mean something only where some were held out.
-    """
-    detector, embedder = session(models / "detector.onnx"), session(models / "embedder.onnx")
-    photos = [(path, shared / "streetstyle" / "labels" / f"{path.stem}.txt") for path in streetstyle(shared)[1]]
-    crops = np.zeros((CROPS, 3, pictures.SIDE, pictures.SIDE), np.float32)
-    return Figures(
-        detector=detection.judge(detector, models / "detector.json", photos),
-        scenes=detection.judge(detector, models / "detector.json", scenes) if scenes else None,
-        neighbours=neighbours(shared, embedder, hold_out=hold_out)[0],
-        detector_ms=latency_ms(detector, np.zeros(DETECTOR_SHAPE, np.float32)),
-        embedder_ms=latency_ms(embedder, crops),
-    )
-
 
 def neighbours(
-    shared: Path, embedder: onnxruntime.InferenceSession, *, hold_out: bool
+    shared: Path, embedder: Embedder, *, hold_out: bool
 ) -> tuple[retrieval.RetrievalFigures, retrieval.Threshold | None]:
     """Retrieval figures, and the exact threshold where products were held out to calibrate it on."""
     judged = [picture for picture in pictures.gather(shared) if picture.source != "street"]
@@ -60,20 +25,21 @@ def neighbours(
     return found, calibrate(judged, vectors) if hold_out else None
 
 
-def session(path: Path, threads: int = 2) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+def embed(embedder: Embedder, judged: Sequence[Picture]) -> NDArray[np.float32]:
+    return np.concatenate([_vector(embedder, picture) for picture in judged])
 
 
-def embed(embedder: onnxruntime.InferenceSession, judged: list[Picture]) -> NDArray[np.float32]:
-    rows = []
-    for start in range(0, len(judged), BATCH):
-        squares = [pictures.pad(pictures.read(picture)) for picture in judged[start : start + BATCH]]
-        batch = np.stack(squares).transpose(0, 3, 1, 2).astype(np.float32) / 255
-        rows.append(embedder.run(None, {"images": batch})[0])
-    return np.concatenate(rows)
+def _vector(embedder: Embedder, picture: Picture) -> NDArray[np.float32]:
+    """A box of a picture is embedded in another way than a picture as a whole."""
+    pixels = cv2.imread(str(picture.path))
+    if pixels is None:
+        raise ValueError(f"{picture.path.name} is no picture")
+    rgb = np.ascontiguousarray(pixels[..., ::-1], np.uint8)
+    decoded = Decoded(rgb.shape[1], rgb.shape[0], rgb)
+    if picture.box is None:
+        return embedder.embed(decoded, None)
+    x1, y1, x2, y2 = picture.box
+    return embedder.embed(decoded, [Box(x1, y1, x2 - x1, y2 - y1)])
 
 
 def calibrate(judged: list[Picture], vectors: NDArray[np.float32]) -> retrieval.Threshold:
@@ -86,7 +52,7 @@ def calibrate(judged: list[Picture], vectors: NDArray[np.float32]) -> retrieval.
     return retrieval.exact_threshold(scores.max(1), right)
 
 
-def likeness_floor(shared: Path, embedder: onnxruntime.InferenceSession, share: float = 0.05) -> float:
+def likeness_floor(shared: Path, embedder: Embedder, share: float = 0.05) -> float:
     """The cosine that all but `share` of the things on street photos reach with their best like on other photos: what
     lies under it looks like nothing that is there."""
     crops = [crop for path in streetstyle(shared)[1] for crop in pictures.street_crops(path)]
@@ -95,12 +61,3 @@ def likeness_floor(shared: Path, embedder: onnxruntime.InferenceSession, share: 
     scores = vectors @ vectors.T
     scores[photo[:, None] == photo[None, :]] = -1
     return float(np.quantile(scores.max(1), share))
-
-
-def latency_ms(model: onnxruntime.InferenceSession, batch: NDArray[np.float32]) -> float:
-    taken = []
-    for _ in range(LATENCY_ROUNDS):
-        start = time.perf_counter()
-        model.run(None, {"images": batch})
-        taken.append((time.perf_counter() - start) * 1000)
-    return float(np.median(taken))

@@ -16,7 +16,6 @@ from torch import nn
 from ultralytics.nn import tasks
 
 from workers.training import onnx_file, quantise
-from workers.training.detector import load_weights
 from workers.training.split import LABELS
 
 STRIDE = 32
@@ -41,18 +40,6 @@ class RawDetector(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         rows: torch.Tensor = self.model(images).transpose(1, 2)
         return rows
-
-
-def export_detector(checkpoint: Path, out: Path, *, image_size: int = 384) -> Path:
-    """Write the detector of `checkpoint` into the folder `out`; return the model's path."""
-    return write(load_weights(checkpoint), out, image_size=image_size)
-
-
-def write(model: tasks.DetectionModel, out: Path, *, image_size: int) -> Path:
-    path = out / "detector.onnx"
-    onnx_file.save_compact(_traced(model, path, image_size), path)
-    (out / "detector.json").write_text(json.dumps(contract(image_size), indent=2) + "\n", encoding="utf-8")
-    return path
 
 
 def write_both(

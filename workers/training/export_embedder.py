@@ -1,6 +1,5 @@
 """Writes the embedder in float32 and int8, and embedder.json, the contract that serving embeds by."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from api.vision.calibration import ExactCard
-from workers.training import onnx_file, pictures, quantise
+from workers.training import embedder_card, onnx_file, pictures, quantise
 from workers.training.embedder import DIMENSIONS, Embedder
-from workers.training.pictures import PADDING, SIDE
+from workers.training.pictures import SIDE
 from workers.training.retrieval import Threshold
 
 FILES = {"fp32": "embedder.onnx", "int8": "embedder-int8.onnx"}
@@ -60,33 +59,14 @@ def write_contract(
     card: ExactCard | None = None,
 ) -> None:
     """`floor`: see evaluate.likeness_floor; `card`: see exact.fit. Left out where they were not measured."""
-    text = json.dumps(contract(exact, floor, default, card), indent=2) + "\n"
-    (out / "embedder.json").write_text(text, encoding="utf-8")
-
-
-def contract(exact: Threshold | None, floor: float, default: str, card: ExactCard | None) -> dict[str, object]:
-    return {
-        "file": FILES["fp32"],
-        "files": FILES,
-        "default": default,
-        "input": {
-            "name": "images",
-            "layout": "NCHW",
-            "dtype": "float32",
-            "colour": "RGB",
-            "range": [0, 1],
-            "side": SIDE,
-            "padding_value": PADDING / 255,
-            "fit": "Pad the crop to a square (centred, padding_value), then scale to side. Means and scales are inside "
-            "the graph. Batch is dynamic.",
-        },
-        "output": {
-            "name": "vectors",
-            "dimensions": DIMENSIONS,
-            "meaning": "Unit length; compare by dot product.",
-        },
-        "exact_threshold": exact.cosine if exact else 1.0,
-        "exact_calibration": asdict(exact) if exact else None,
+    embedder_card.write(
+        out / "embedder.json",
+        SIDE,
+        DIMENSIONS,
+        files=FILES,
+        default=default,
+        exact_threshold=exact.cosine if exact else 1.0,
+        exact_calibration=asdict(exact) if exact else None,
         **({"exact": msgspec.to_builtins(card)} if card else {}),
-        "similar_floor": round(floor, 4),
-    }
+        similar_floor=round(floor, 4),
+    )

@@ -1,6 +1,6 @@
-"""The three ways of metric learning that were compared for the shipped embedder (figures: its model card).
+"""The ways of metric learning, for the shipped embedder and for a user's own (figures: infra/decisions/0014).
 
-Each takes unit vectors and their batch and gives one number."""
+Each takes unit vectors and says who belongs together; the answer is one number."""
 
 # PyTorch is only installed for training; where it is not, its classes have no type.
 # mypy: allow-subclassing-any
@@ -15,6 +15,41 @@ TEMPERATURE, MARGIN = 0.1, 0.2
 PRODUCT_SCALE, CATEGORY_SCALE, PRODUCT_MARGIN = 16, 10, 0.1
 CATEGORY_SHARE, REST_SHARE = 0.3, 0.6
 TRIPLET_SCALE = 5
+
+
+def contrast(
+    vectors: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, apart: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Supervised contrastive (Khosla et al., 2020): each row against all others of its label, by its weight. `apart`:
+    pairs that say nothing of each other."""
+    scores = vectors @ vectors.T / TEMPERATURE
+    same, itself = _pairs(labels)
+    left_out = itself if apart is None else itself | apart
+    logs = scores - torch.logsumexp(scores.masked_fill(left_out, -1e9), 1, keepdim=True)
+    each = -(logs * same).sum(1) / same.sum(1).clamp(min=1)
+    return functional.normalize(weights, p=1, dim=0) @ each
+
+
+def triplet(
+    vectors: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, apart: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Batch-hard (Hermans et al., 2017): the farthest of one's own against the nearest of the others."""
+    scores = vectors @ vectors.T
+    same, itself = _pairs(labels)
+    farthest = scores.masked_fill(~same, 9).amin(1)
+    nearest = scores.masked_fill(same | itself if apart is None else same | itself | apart, -9).amax(1)
+    return functional.normalize(weights, p=1, dim=0) @ functional.relu(nearest - farthest + MARGIN)
+
+
+def in_company(labels: torch.Tensor) -> torch.Tensor:
+    """Weights that count each row alike, but for those that are alone of their label."""
+    return _pairs(labels)[0].any(1).float()
+
+
+def _pairs(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which rows are another of the same label, and which are the row itself."""
+    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    return (labels[:, None] == labels[None, :]) & ~itself, itself
 
 
 class Proxies(nn.Module):
@@ -42,33 +77,17 @@ class Losses(nn.Module):
 
     def forward(self, vectors: torch.Tensor, batch: Batch) -> torch.Tensor:
         if self.name == "triplet":
-            return TRIPLET_SCALE * triplet(vectors, batch)
+            return TRIPLET_SCALE * triplet(vectors, batch.labels, batch.weights, batch.apart())
         of_category = batch.kinds == Kind.category
         categories = self.categories(vectors[of_category], batch.classes[of_category], CATEGORY_SCALE)
         if self.name == "contrast":
-            return contrast(vectors, batch) + CATEGORY_SHARE * categories
+            return _contrast(vectors, batch) + CATEGORY_SHARE * categories
         known = batch.kinds == Kind.product
         products = self.products(vectors[known], batch.classes[known], PRODUCT_SCALE, PRODUCT_MARGIN)
-        rest = contrast(vectors[~known], batch.rows_of(~known))
+        rest = _contrast(vectors[~known], batch.rows_of(~known))
         total: torch.Tensor = products + REST_SHARE * rest + CATEGORY_SHARE * categories
         return total
 
 
-def contrast(vectors: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """Supervised contrastive (Khosla et al., 2020): each row against all others of its label."""
-    scores = vectors @ vectors.T / TEMPERATURE
-    itself = torch.eye(len(vectors), dtype=torch.bool)
-    logs = scores - torch.logsumexp(scores.masked_fill(itself | batch.apart(), -1e9), 1, keepdim=True)
-    same = (batch.labels[:, None] == batch.labels[None, :]) & ~itself
-    each = -(logs * same).sum(1) / same.sum(1).clamp(min=1)
-    return functional.normalize(batch.weights, p=1, dim=0) @ each
-
-
-def triplet(vectors: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """Batch-hard (Hermans et al., 2017): the farthest of one's own against the nearest of the others."""
-    scores = vectors @ vectors.T
-    itself = torch.eye(len(vectors), dtype=torch.bool)
-    same = batch.labels[:, None] == batch.labels[None, :]
-    farthest = scores.masked_fill(~same | itself, 9).amin(1)
-    nearest = scores.masked_fill(same | batch.apart(), -9).amax(1)
-    return functional.normalize(batch.weights, p=1, dim=0) @ functional.relu(nearest - farthest + MARGIN)
+def _contrast(vectors: torch.Tensor, batch: Batch) -> torch.Tensor:
+    return contrast(vectors, batch.labels, batch.weights, batch.apart())

@@ -74,9 +74,9 @@ def register() -> None:
     tasks.LiteBackbone = LiteBackbone
 
 
-def build(classes: int, *, verbose: bool = False) -> tasks.DetectionModel:
+def build(classes: int) -> tasks.DetectionModel:
     """The untrained detector on its ImageNet backbone."""
     register()
-    model = tasks.DetectionModel(architecture(classes), ch=3, nc=classes, verbose=verbose)
+    model = tasks.DetectionModel(architecture(classes), ch=3, nc=classes, verbose=False)
     model.model[0].load_imagenet()
     return model

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from api.media.matching import SLOT_OF_LABEL
 from api.search.worn_together import FILE
 from api.settings import REPO_ROOT
-from api.vision.embedder import Embedder
+from api.vision.embedder import AROUND, Embedder
 from api.vision.picture import Box
 from api.vision.picture import Picture as Decoded
 from workers.training import pictures, split
@@ -173,6 +173,8 @@ def _queries(worn: Worn, learnt: Compatibility) -> Floats:
 
 
 def _overlap(a: Floats, b: Floats) -> float:
+    """The part of the smaller one that both show, as the embedder sees them: with what is around."""
+    a, b = (np.concatenate([box[:2] - AROUND * box[2:], box[2:] * (1 + 2 * AROUND)]) for box in (a, b))
     width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
     height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
     return float(max(width, 0) * max(height, 0) / max(min(a[2] * a[3], b[2] * b[3]), 1e-9))

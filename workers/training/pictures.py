@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from cv2.typing import MatLike as Image
 
+from api.vision.embedder import squared
 from workers.training import split
 
 SIDE = 224
@@ -70,18 +71,6 @@ def read(picture: Picture) -> Image:
     return np.ascontiguousarray(pixels[..., ::-1])
 
 
-def squash(pixels: Image, side: int = SIDE) -> Image:
-    """To a square by stretching."""
-    mode = cv2.INTER_AREA if min(pixels.shape[:2]) > side else cv2.INTER_LINEAR
-    return cv2.resize(pixels, (side, side), interpolation=mode)
-
-
 def pad(pixels: Image, side: int = SIDE) -> Image:
-    """To a square by a white margin."""
-    height, width = pixels.shape[:2]
-    longest = max(height, width)
-    top, left = (longest - height) // 2, (longest - width) // 2
-    framed = cv2.copyMakeBorder(
-        pixels, top, longest - height - top, left, longest - width - left, cv2.BORDER_CONSTANT, value=(PADDING,) * 3
-    )
-    return squash(framed, side)
+    """To a square by a white margin, as the embedder is fed when it serves."""
+    return squared(np.asarray(pixels, np.uint8), side, PADDING)

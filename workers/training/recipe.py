@@ -1,77 +1,128 @@
 """The whole way from the data folder to the shipped files, as the model cards describe it.
 
-Hours on two cores: half of them the detector's coarse phase, half its fine one, minutes for the embedder.
+`python -m workers.training.recipe detector|embedder` trains, exports and judges. Hours on two cores for the detector
+(a third of them its coarse phase), minutes for the embedder. What is broken off goes on when it is started again.
 """
 
+import argparse
+import json
+import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.training import detection, exact
+from api.settings import REPO_ROOT
+from api.vision.embedder import Embedder
+from api.vision.runtime import session
+from workers.training import dataset, detection, exact, self_training
 from workers.training.compose import compose
 from workers.training.detector import load_weights, train_detector
 from workers.training.embedder import load_embedder
-from workers.training.evaluate import Figures, evaluate, likeness_floor, neighbours, session
+from workers.training.evaluate import likeness_floor, neighbours
 from workers.training.export_detector import PADDING_VALUE, write_both
 from workers.training.export_embedder import export_embedder, write_contract
+from workers.training.memory import keep_memory
 from workers.training.retrieval import RetrievalFigures
-from workers.training.split import LABELS, is_validation, streetstyle
+from workers.training.split import LABELS, streetstyle
 from workers.training.train_embedder import train_embedder
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One stretch of detector training: later ones see larger pictures at a lower rate."""
+    """One stretch of detector training: later ones see larger pictures at a lower rate. `self_training`: the detector
+    so far boxes garment photos, and street photos with RARE labels are seen twice."""
 
     name: str
     epochs: int
     image_size: int
     learning_rate: float
     plain_epochs: int
+    self_training: bool = False
 
 
-PHASES = (Phase("coarse", 18, 320, 1e-3, 3), Phase("fine", 8, 384, 4e-4, 2), Phase("finer", 8, 416, 5e-4, 3))
+PHASES = (
+    Phase("coarse", 18, 320, 1e-3, 3),
+    Phase("fine", 8, 384, 4e-4, 2),
+    Phase("finer", 8, 416, 5e-4, 3, self_training=True),
+)
+RARE = ("shorts", "skirt", "headwear", "scarf")
 # A little larger than the last phase trains: on street photos 384 px gave mAP50 0.634, 416 gave 0.648, 448 gives 0.653.
 SERVED_SIZE = 448
 CALIBRATION_STEP = 12
+THREADS = 2
 
 
-def build_models(
+@dataclass(frozen=True)
+class DetectorFigures:
+    """Of the int8 file, which serves; `scenes` are those that training left out."""
+
+    street: detection.DetectionFigures
+    scenes: detection.DetectionFigures
+
+
+def build_detector(
     shared: Path,
     work: Path,
     models: Path,
     *,
+    composed: int = 300,
     renders: Sequence[Path] = (),
     phases: Sequence[Phase] = PHASES,
-    embedder_steps: int = 150,
-) -> Figures:
-    """Train, export into `models` and judge. `renders` are further folders of scenes (images/, labels/).
+) -> DetectorFigures:
+    """Train, export into `models` and judge. `renders` are further folders of scenes (images/, labels/), beside as many
+    as `composed` of our own.
 
     Everything intermediate lies under `work`; only `models` is meant to be kept.
     """
-    scenes = [compose(shared, work / "composed"), *renders]
+    keep_memory()
+    scenes = [compose(shared, work / "composed", scenes=composed), *renders]
+    garments: list[Path] = []
     checkpoint: Path | None = None
     for phase in phases:
-        checkpoint = train_detector(
-            shared,
-            work / phase.name,
-            epochs=phase.epochs,
-            image_size=phase.image_size,
-            scenes=scenes,
-            start=checkpoint,
-            learning_rate=phase.learning_rate,
-            plain_epochs=phase.plain_epochs,
-        )
+        if phase.self_training and checkpoint is not None:
+            garments = [_boxed_garments(shared, checkpoint, work)]
+        checkpoint = _phase(phase, shared, work / phase.name, [*scenes, *garments], checkpoint)
     if checkpoint is None:
         raise ValueError("phases must not be empty")
     batches = street_batches(shared, SERVED_SIZE)
     write_both(load_weights(checkpoint), models, LABELS, batches, image_size=SERVED_SIZE, default="int8")
-    build_embedder(shared, work, models, steps=embedder_steps)
-    return evaluate(shared, models, scenes=kept_back(scenes))
+    served, card = session(models / "detector-int8.onnx", THREADS), models / "detector.json"
+    street, held = dataset.photographs(shared).validation, dataset.kept_back(scenes)
+    return DetectorFigures(detection.judge(served, card, street), detection.judge(served, card, held))
+
+
+def _phase(phase: Phase, shared: Path, folder: Path, scenes: Sequence[Path], start: Path | None) -> Path:
+    """The best weights of a phase; one that is finished is not repeated, one that was broken off goes on."""
+    done = folder / "best.pt"
+    if not done.exists():
+        best = train_detector(
+            shared,
+            folder,
+            epochs=phase.epochs,
+            image_size=phase.image_size,
+            scenes=scenes,
+            twice=RARE if phase.self_training else (),
+            start=start,
+            resume=(folder / "run" / "weights" / "last.pt").exists(),
+            learning_rate=phase.learning_rate,
+            plain_epochs=phase.plain_epochs,
+        )
+        shutil.copyfile(best, done)
+    return done
+
+
+def _boxed_garments(shared: Path, checkpoint: Path, work: Path) -> Path:
+    teacher = work / "teacher"
+    path = write_both(load_weights(checkpoint), teacher, LABELS, street_batches(shared, SERVED_SIZE),
+                      image_size=SERVED_SIZE)  # fmt: skip
+    terms, model = json.loads(path.with_suffix(".json").read_text(encoding="utf-8")), session(path, THREADS)
+    return self_training.box_garments(
+        shared, lambda picture: detection.detect(model, terms, picture), work / "garments"
+    )
 
 
 def street_batches(shared: Path, size: int) -> Iterator[NDArray[np.float32]]:
@@ -82,24 +133,43 @@ def street_batches(shared: Path, size: int) -> Iterator[NDArray[np.float32]]:
             yield detection.letterbox(pixels, size, PADDING_VALUE)[0]
 
 
-def build_embedder(shared: Path, work: Path, models: Path, *, steps: int = 150) -> RetrievalFigures:
+def build_embedder(
+    shared: Path, work: Path, models: Path, *, steps: int = 150, loss: str = "proxy"
+) -> RetrievalFigures:
     """Train twice: without the held-out products, for the figures and for what may be called exact, then with them to
     serve. Everything is measured on the int8 file, which serves."""
     rehearsal = work / "rehearsal"
-    paths = export_embedder(load_embedder(train_embedder(shared, rehearsal, steps=steps)), rehearsal, shared)
-    figures, threshold = neighbours(shared, session(paths["int8"]), hold_out=True)
+    trained = train_embedder(shared, rehearsal, steps=steps, loss=loss)
+    export_embedder(load_embedder(trained), rehearsal, shared)
+    figures, threshold = neighbours(shared, _served(rehearsal), hold_out=True)
     card = exact.measure(shared, rehearsal, new=False).card
-    served = load_embedder(train_embedder(shared, work / "served", steps=steps, hold_out=False))
-    paths = export_embedder(served, models, shared)
-    write_contract(models, threshold, likeness_floor(shared, session(paths["int8"])), card=card)
+    served = load_embedder(train_embedder(shared, work / "served", steps=steps, loss=loss, hold_out=False))
+    export_embedder(served, models, shared)
+    write_contract(models, threshold, likeness_floor(shared, _served(models)), card=card)
     return figures
 
 
-def kept_back(scenes: Sequence[Path]) -> list[tuple[Path, Path]]:
-    """The composed scenes that training left out, with their label files."""
-    return [
-        (image, folder / "labels" / f"{image.stem}.txt")
-        for folder in scenes
-        for image in sorted((folder / "images").glob("*.jpg"))
-        if is_validation(image.name)
-    ]
+def _served(models: Path) -> Embedder:
+    return Embedder(models / "embedder.onnx", THREADS)
+
+
+def main() -> None:
+    """Build one of the models and print its figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", choices=["detector", "embedder"])
+    parser.add_argument("--data", type=Path, default=REPO_ROOT.parent / "shared" / "data")
+    parser.add_argument("--work", type=Path, default=Path("runs/recipe"), help="models/ in it is meant to be kept")
+    parser.add_argument("--renders", type=Path, nargs="*", default=[], help="further scenes for the detector")
+    parser.add_argument("--loss", choices=["proxy", "contrast", "triplet"], default="proxy", help="of the embedder")
+    given = parser.parse_args()
+    models = given.work / "models"
+    figures: DetectorFigures | RetrievalFigures
+    if given.model == "detector":
+        figures = build_detector(given.data, given.work, models, renders=given.renders)
+    else:
+        figures = build_embedder(given.data, given.work, models, loss=given.loss)
+    print(json.dumps({"models": str(models), **asdict(figures)}, indent=2))  # noqa: T201 - what it is for
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from api.kit import fetcher as module
-from api.kit.fetcher import Fetcher, FetchFailed, FetchRefused, is_public
+from api.kit.fetcher import Fetcher, FetchFailed, FetchRefused, NoParts, NotStored, is_public
 from api.settings import FetchSettings
 
 
@@ -102,6 +102,19 @@ def test_bytes_are_bounded_and_nothing_is_read_past_them(server: str, tmp_path: 
     with pytest.raises(FetchFailed) as caught:
         opened(server).fetch_to(tmp_path / "f", f"http://{server}/a", max_bytes=999)
     assert caught.value.too_large
+
+
+def test_a_disk_that_takes_nothing_is_told_apart_from_the_network(server: str) -> None:
+    for path in (Path("/dev/full"), Path("/nowhere/at/all")):
+        with pytest.raises(NotStored) as caught:
+            opened(server).fetch_to(path, f"http://{server}/a", max_bytes=2000)
+        assert caught.value.retryable
+    assert opened(server).fetch(f"http://{server}/a", max_bytes=2000).body
+
+
+def test_a_server_that_gives_whole_files_alone_is_told_before_they_are_read(server: str) -> None:
+    with pytest.raises(NoParts):
+        opened(server).fetch_part(f"http://{server}/a", 5, 10)
 
 
 def test_a_server_that_drips_does_not_hold_us(server: str) -> None:

@@ -91,7 +91,8 @@ def test_one_view_has_one_word_however_often_it_says_it(world: World, two: tuple
         assert say("not_this", token=token).status_code == 202
     assert shown(world, url) == products
     [row] = world.rows(TagVote)
-    assert set(row.model_dump()) == {"tag_id", "nonce", "tenant_id", "site_id", "product_id", "verdict", "at"}
+    assert set(row.model_dump()) == {"tag_id", "nonce", "tenant_id", "site_id", "product_id", "verdict", "voter", "at"}
+    assert row.voter == row.nonce  # a test's client has no address: the view is the voter
 
 
 @pytest.mark.parametrize("agent", ["curl/8.5.0", "Mozilla/5.0 (compatible; Googlebot/2.1)", ""])

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from api.media import frames as frames_module
 from api.media.frames import Frame, Kind, SamplingLimits, VideoError, VideoSampler
 from tests.api.media import video_files as videos
 
@@ -147,6 +148,14 @@ def test_no_playlist_leads_to_another_file(two_photos: Path, tmp_path: Path) -> 
 def test_too_many_pixels_and_too_much_time_are_refused(two_photos: Path) -> None:
     assert fault(two_photos, SamplingLimits(max_ms=60_000, max_pixels=100_000)) == "too_large"
     assert fault(two_photos, SamplingLimits(max_ms=60_000, wall_s=0.01)) == "timeout"
+
+
+@pytest.mark.parametrize("said", ['{"ms": 4', '{"ms": 4, "kind": "look", "height": 9, "width": 9}\\nxy'])
+def test_a_decoder_that_dies_in_the_middle_of_a_word_is_told_as_dead(
+    two_photos: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setattr(frames_module, "START", f"print('{said}', end='', flush=True)")
+    assert fault(two_photos) == "decoder_died"
 
 
 def test_the_child_is_gone_when_nobody_reads_on(two_photos: Path) -> None:

@@ -61,17 +61,22 @@ def test_keys_hold_until_the_next_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "key",
+    ("key", "named"),
     [
-        'METHOD=SAMPLE-AES,URI="skd://asset"',
-        'METHOD=AES-128,URI="https://k.example",KEYFORMAT="com.apple.streamingkeydelivery"',
-        'METHOD=SAMPLE-AES-CTR,KEYFORMAT="urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed",URI="data:text/plain;base64,AA"',
-        "METHOD=ISO-23001-7",
-        "",
+        ('METHOD=SAMPLE-AES,URI="skd://asset"', "SAMPLE-AES, identity"),
+        ('METHOD=AES-128,URI="https://k.example",KEYFORMAT="com.apple.streamingkeydelivery"',
+         "AES-128, com.apple.streamingkeydelivery"),
+        ('METHOD=SAMPLE-AES-CTR,KEYFORMAT="urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed",URI="data:text/plain;base64,AA"',
+         "SAMPLE-AES-CTR, urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed"),
+        ('METHOD=ISO-23001-7,KEYFORMAT="<script>alert(1)</script>"', "ISO-23001-7, scriptalert1script"),
+        ("", "unknown, identity"),
     ],
-)
-def test_protected_streams_are_told_as_encrypted(key: str) -> None:
-    assert fault(f"#EXT-X-KEY:{key}", "#EXTINF:2,", "1.ts") == "encrypted"
+)  # fmt: skip
+def test_protected_streams_are_told_as_encrypted_by_the_name_of_their_protection(key: str, named: str) -> None:
+    with pytest.raises(VideoError) as caught:
+        read(f"#EXT-X-KEY:{key}", "#EXTINF:2,", "1.ts")
+    assert caught.value.code == "encrypted"
+    assert f"({named})" in caught.value.reason
 
 
 def variants(*rows: tuple[int, str, str]) -> str:

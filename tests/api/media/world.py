@@ -28,11 +28,13 @@ ORIGIN = "https://magazine.example"
 
 
 class Web:
-    """Serves what is put into `files`, or parts of it; `broken` paths answer 503, `moved` ones redirect."""
+    """Serves what is put into `files`, or parts of it (none of what is `whole_only`); `broken` paths answer 503,
+    `moved` ones redirect."""
 
     def __init__(self, port: int = 0) -> None:
         self.files: dict[str, bytes] = {}
         self.broken: set[str] = set()
+        self.whole_only: set[str] = set()
         self.moved: dict[str, str] = {}
         self.asked: list[str] = []
         web = self
@@ -45,7 +47,7 @@ class Web:
                 if self.path in web.moved:
                     self.send_response(302)
                     self.send_header("Location", web.moved[self.path])
-                elif part and self.path in web.files:
+                elif part and self.path in web.files and self.path not in web.whole_only:
                     first, last = int(part[1]), int(part[2])
                     self.send_response(206)
                     self.send_header("Content-Range", f"bytes {first}-{last}/{len(body)}")

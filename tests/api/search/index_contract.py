@@ -162,6 +162,23 @@ class IndexContract:
         assert index.vector(A, "prd_0002") is None
         assert index.vector(B, "prd_0001") is None
 
+    def test_many_vectors_come_at_once(self, index: ProductIndex) -> None:
+        index.put(A, [row(1), row(2)])
+        index.put(B, [row(3)])
+        wanted = [
+            (A, "prd_0001"),
+            (B, "prd_0003"),
+            (B, "prd_0001"),
+            (A, "prd_9999"),
+            ("ctg_unknown", "prd_0002"),
+            (A, "'"),
+        ]
+        found = index.vectors(wanted)
+        assert found.keys() == {(A, "prd_0001"), (B, "prd_0003")}
+        assert found[A, "prd_0001"] == pytest.approx(unit(1), abs=1e-6)
+        assert found[B, "prd_0003"] == pytest.approx(unit(3), abs=1e-6)
+        assert index.vectors([]) == {}
+
     def test_filters(self, index: ProductIndex) -> None:
         index.put(
             A,

@@ -1,12 +1,12 @@
 """Products and vectors for tests of matching that need no index, no store and no model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from api.catalog.schemas import ProductRead, Seen, SeenColour
-from api.search.folding import Folding, Group
+from api.search.folding import Folding, Group, Key
 from api.search.index import Hit
 from api.search.match import Match, MatchType
 from api.vision.pattern import Pattern
@@ -45,10 +45,11 @@ def folded(*offers: tuple[ProductRead, float], vectors: Mapping[str, NDArray[np.
     held = {item.id: item for item, _ in offers}
     hits = [Hit(item.id, item.catalog_id, score) for item, score in offers]
 
-    def vector_of(hit: Hit) -> NDArray[np.float32]:
-        return near(1.0) if vectors is None else vectors[held[hit.product_id].external_id]
+    def vectors_of(keys: Sequence[Key]) -> Mapping[Key, NDArray[np.float32]]:
+        return {key: near(1.0) if vectors is None else vectors[held[key[1]].external_id] for key in keys}
 
-    return Folding(vector_of, same_picture=0.98).groups(hits, held)
+    [found] = Folding(vectors_of, same_picture=0.98, alike=0.4).groups([hits], held)
+    return found
 
 
 def names(groups: list[Group]) -> list[list[str]]:

@@ -48,6 +48,14 @@ def test_without_a_calibration_the_threshold_decides_for_the_nearest_alone() -> 
     assert ExactRule(0.99).same_picture == 0.99  # an embedder that needs more is believed
 
 
+def test_what_stands_alone_has_beaten_nobody_and_must_reach_the_threshold() -> None:
+    """A red thing in front of a catalog of one red product."""
+    assert RULE.is_exact(0.85, 0.2, 1.0)
+    assert not RULE.is_exact(0.85, None, 1.0)  # 8.5 + 2 - 9 is enough for the sum
+    assert RULE.is_exact(0.91, None, 1.0)
+    assert not RULE.is_exact(0.91, None, 0.0, on_page=True)
+
+
 def test_agreement_is_the_share_of_colours_that_both_have() -> None:
     assert agreement_of(RED, RED) == 1
     assert agreement_of(RED, BLUE) == agreement_of(BLUE, RED) == pytest.approx(0.3)

@@ -8,15 +8,21 @@ from numpy.typing import NDArray
 from api.catalog.schemas import ProductRead
 from api.search.exact import ExactIndex
 from api.search.exactness import ExactRule
-from api.search.index import IndexRow, category_key
-from api.search.match import MatchType
-from api.search.service import Finder
+from api.search.folding import MOST_OFFERS
+from api.search.index import Hit, IndexFilter, IndexRow, category_key
+from api.search.match import Look, MatchType
+from api.search.service import MOST_HITS, Finder
 from api.search.worn_together import WornTogether
 from api.vision.calibration import ExactCard
 from tests.api.search.made_up import DIM, near, product
 
 EVERYWHERE = frozenset({"ctg_a", "ctg_b"})
 CARD = ExactCard(cosine=1, margin=10, colour=0, bias=0, least=2, least_on_page=2, colour_unknown=0, same_picture=0.98)
+# as the shipped one is: agreement of colours alone nearly makes it
+KEEN = ExactCard(
+    cosine=5, margin=4, colour=2.5, bias=-4, least=0.9, least_on_page=2.5, colour_unknown=0.3, same_picture=0.9967
+)
+RED = Look((("red", 1.0),))
 NOTHING_LEARNT = WornTogether((), np.zeros((0, 0), np.float32))
 QUERY = near(1.0)[None]
 
@@ -25,12 +31,16 @@ class House:
     """Products by id, and an index of their vectors."""
 
     def __init__(
-        self, worn: WornTogether = NOTHING_LEARNT, clicked: Mapping[str, Mapping[str, int]] | None = None
+        self,
+        worn: WornTogether = NOTHING_LEARNT,
+        clicked: Mapping[str, Mapping[str, int]] | None = None,
+        card: ExactCard = CARD,
+        dim: int = DIM,
     ) -> None:
-        self.index = ExactIndex(DIM)
+        self.index = ExactIndex(dim)
         self.held: dict[str, ProductRead] = {}
         self.finder = Finder(
-            self.index, self, ExactRule(0.9, CARD), 0.3, worn, lambda one: (clicked or {}).get(one, {})
+            self.index, self, ExactRule(0.9, card), 0.3, worn, lambda one: (clicked or {}).get(one, {})
         )
 
     def add(self, item: ProductRead, vector: NDArray[np.float32]) -> None:
@@ -78,6 +88,118 @@ def test_folded_offers_take_no_places_of_a_list() -> None:
         house.add(product(f"other{n}", title=f"Thing{n} of its own"), near(0.5 - n / 100, axis=2 + n))
     found = house.finder.match(QUERY, catalog_ids=EVERYWHERE, k=4)[0]
     assert [match.product.external_id for match in found] == ["copy0", "other0", "other1", "other2"]
+
+
+def test_a_hundred_sizes_of_one_thing_do_not_make_an_answer_short() -> None:
+    house = House()
+    for n in range(300):
+        house.add(product(f"size{n:03}", title="Linen shirt", category="Tops"), near(0.8))
+    for n in range(30):
+        house.add(product(f"other{n:02}", title=f"Thing{n} of its own"), near(0.5 - n / 100, axis=2 + n % 5))
+    counting = Counting(house)
+    found = house.finder.match(QUERY, catalog_ids=EVERYWHERE, k=20)[0]
+    assert [match.product.external_id for match in found] == ["size000", *(f"other{n:02}" for n in range(19))]
+    assert counting.asked == [56, 224, 896]
+    assert len(found[0].offers) == MOST_OFFERS
+
+
+def test_no_search_is_repeated_without_need() -> None:
+    house = House()
+    for n in range(100):
+        house.add(product(f"p{n}", title=f"Thing{n} of its own"), near(0.5 - n / 1000, axis=1 + n % 6))
+    counting = Counting(house)
+    house.finder.match(np.concatenate([QUERY, QUERY]), catalog_ids=EVERYWHERE, k=20)
+    assert counting.asked == [56]
+    few = House()
+    few.add(product("a", title="Oak lamp"), near(0.8))
+    few.add(product("b", title="Oak lamp"), near(0.8))
+    counting = Counting(few)
+    assert len(few.finder.match(QUERY, catalog_ids=EVERYWHERE, k=20)[0]) == 1
+    assert counting.asked == [56]  # there are no more
+
+
+def test_an_answer_ends_though_everything_is_one_thing() -> None:
+    house = House()
+    rows = [product(f"p{n:04}", title="Linen shirt", category="Tops") for n in range(1200)]
+    house.held = {item.id: item for item in rows}
+    house.index.put("ctg_a", [IndexRow(item.id, near(0.8)) for item in rows])
+    counting = Counting(house)
+    assert len(house.finder.match(QUERY, catalog_ids=EVERYWHERE, k=100)[0]) == 1
+    assert counting.asked == [158, 632, MOST_HITS]
+
+
+class Counting:
+    """How many hits a house's index was asked for, search by search."""
+
+    def __init__(self, house: "House") -> None:
+        self.asked: list[int] = []
+        search = house.index.search
+
+        def noted(vectors: NDArray[np.float32], k: int, where: IndexFilter) -> list[list[Hit]]:
+            self.asked.append(k)
+            return search(vectors, k, where)
+
+        house.index.search = noted  # type: ignore[method-assign]
+
+
+def test_the_first_match_is_the_nearest_neighbour_whatever_else_is_known() -> None:
+    drawn = np.random.default_rng(5)
+    house, vectors = House(), drawn.standard_normal((60, DIM)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    for n, vector in enumerate(vectors):
+        words = {"audience": ("women", "men", "kids")[n % 3], "colours": ("red", "blue", "green white")[n % 3]}
+        house.add(product(f"p{n}", title=f"Milk {n}", category=("Tops", "Dresses", "Milk")[n % 3], **words), vector)
+    queries = drawn.standard_normal((200, DIM)).astype(np.float32)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    looks = [Look((("blue", 1.0),), "men", "top")] * len(queries)
+    for k in (1, 5, 60):
+        lines = house.finder.match(queries, catalog_ids=EVERYWHERE, k=k, looks=looks)
+        first = [line[0].product.external_id for line in lines]
+        assert first == [f"p{at}" for at in (queries @ vectors.T).argmax(axis=1)]
+        assert all(len(line) == k for line in lines)
+
+
+def test_one_product_in_front_of_something_else_is_not_exact() -> None:
+    for narrowed in (False, True):
+        house = House(card=KEEN)
+        house.add(product("lamp", title="Red lamp", colours="red"), near(0.55))
+        if narrowed:
+            house.add(product("gone", title="Mug", colours="red", availability="out_of_stock"), near(0.54, axis=2))
+        [line] = house.finder.match(QUERY, catalog_ids=EVERYWHERE, k=5, looks=[RED], in_stock=narrowed or None)
+        assert {match.match_type for match in line} == {MatchType.similar}
+    # among others, with the lead that the calibration asks for, it is
+    house.add(product("mug", title="Mug", colours="blue"), near(0.2, axis=3))
+    house.held["prd_gone"] = product("gone", title="Mug", colours="red")
+    house.index.remove("ctg_a", ["prd_gone"])
+    assert house.finder.match(QUERY, catalog_ids=EVERYWHERE, k=5, looks=[RED])[0][0].match_type is MatchType.exact
+
+
+def test_neither_of_two_things_that_look_the_same_is_exact() -> None:
+    """One picture for two flavours: who sells them tells them apart, and the picture cannot."""
+    house = House()
+    house.add(product("vanilla", title="Vanilla yoghurt"), near(0.999))
+    house.add(product("strawberry", title="Strawberry yoghurt"), near(0.999))
+    [line] = house.finder.match(QUERY, catalog_ids=EVERYWHERE, k=5)
+    assert [match.match_type for match in line] == [MatchType.similar] * 2
+    sizes = House()
+    for n, gtin in enumerate(("4006381333931", "4002432397228")):
+        sizes.add(product(f"size{n}", title="Linen shirt", category="Tops", gtin=gtin), near(0.999))
+    [line] = sizes.finder.match(QUERY, catalog_ids=EVERYWHERE, k=5)
+    assert [match.match_type for match in line] == [MatchType.exact] * 2
+
+
+def test_what_the_caller_calls_wrong_is_last_and_never_exact() -> None:
+    house = House()
+    house.add(product("lamp", title="Oak lamp"), near(0.999))
+    house.add(product("mug", title="Blue mug"), near(0.5, axis=2))
+    plain, told = house.finder.match(
+        np.concatenate([QUERY, QUERY]), catalog_ids=EVERYWHERE, k=5, wrong=[frozenset(), frozenset({"prd_lamp"})]
+    )
+    assert [(match.product.external_id, match.match_type) for match in plain] == [("lamp", "exact"), ("mug", "similar")]
+    assert [(match.product.external_id, match.match_type) for match in told] == [
+        ("mug", "similar"),
+        ("lamp", "similar"),
+    ]
 
 
 def test_the_first_of_few_is_the_first_of_many() -> None:

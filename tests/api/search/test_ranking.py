@@ -40,6 +40,28 @@ def test_exact_then_similar_then_unlike_and_out_of_stock_last_among_its_like() -
     assert found == ["exact", "exact gone", "similar", "similar gone", "unlike", "unlike gone"]
 
 
+@pytest.mark.parametrize("kind", [MatchType.exact, MatchType.similar])
+def test_the_nearest_is_shown_though_it_is_sold_out(kind: MatchType) -> None:
+    gone = match(sold_out("gone"), 0.95, kind)
+    matches = [gone, *(match(product(f"p{n}"), 0.8 - n / 100) for n in range(30))]
+    for most in (2, 5, 30, 31):
+        found = ordered(matches, UNKNOWN_LOOK, FLOOR, most)
+        assert len(found) == most
+        assert found[0 if kind is MatchType.exact else -1] is gone
+    [only] = ordered(matches, UNKNOWN_LOOK, FLOOR, 1)
+    assert (only is gone) is (kind is MatchType.exact)
+
+
+def test_what_the_caller_has_called_wrong_comes_last_of_all() -> None:
+    worst = match(product("worst"), 0.1)
+    no, offered = match(product("no"), 0.9), Match(product("led"), 0.8, MatchType.similar, (product("wrong offer"),))
+    found = ordered([no, offered, worst], UNKNOWN_LOOK, FLOOR, wrong=frozenset({"prd_no", "prd_wrong offer"}))
+    assert [one.product.external_id for one in found] == ["worst", "no", "led"]
+    # nor is it kept among the few for being the nearest
+    few = ordered([no, offered, worst, worst], UNKNOWN_LOOK, FLOOR, 2, frozenset({"prd_no"}))
+    assert few == [offered, worst]
+
+
 def test_one_offer_in_stock_is_enough() -> None:
     offered = Match(sold_out("gone"), 0.8, MatchType.similar, (product("elsewhere"),))
     assert order(offered, match(product("next"), 0.7)) == ["gone", "next"]

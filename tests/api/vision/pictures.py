@@ -89,6 +89,15 @@ def many_scans(side: int, scans: int) -> bytes:
     return b"\xff\xd8" + head + first + (segment(0xDA, b"\1\1\0\1\x3f\0") + run) * (scans - 1) + b"\xff\xd9"
 
 
+def with_scans(jpeg: bytes, scans: int, *, components: int) -> bytes:
+    """A sequential JPEG whose first scan has so many of its components, with as many empty scans behind it."""
+    at = jpeg.index(b"\xff\xda")
+    body = jpeg[at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big") : -2]
+    parts = bytes([components]) + jpeg[at + 5 : at + 5 + 2 * components] + b"\0\x3f\0"
+    scan = b"\xff\xda" + struct.pack(">H", len(parts) + 2) + parts
+    return jpeg[:at] + scan + body + scan * scans + b"\xff\xd9"
+
+
 def oriented_jpeg(orientation: int) -> bytes:
     """`quarters()` as a camera held in that way stores it: turned pixels and the EXIF tag that turns them back."""
     stored_as = {

@@ -41,8 +41,8 @@ class TestOnPhotographs:
         assert right / len(told) >= 0.84
 
     def test_colours_that_are_told_are_there(self, seen: list[tuple[dict[str, Any], Attributes]]) -> None:
-        """Of colours with a share of 0.15 and more, which products are found by. Measured: 107 of 119, 0.90 (0.83 to
-        0.94)."""
+        """Of colours with a share of 0.15 and more, which products are found by. Measured: 109 of 120, 0.91 (0.84 to
+        0.95)."""
         told = [
             colour.name in row["colour"] + row.get("also", [])
             for row, looks in seen
@@ -51,20 +51,20 @@ class TestOnPhotographs:
             if colour.share >= 0.15
         ]
         assert len(told) > 100
-        assert sum(told) / len(told) >= 0.83
+        assert sum(told) / len(told) >= 0.84
 
     def test_patterns_that_are_told_are_right(self, seen: list[tuple[dict[str, Any], Attributes]]) -> None:
-        """Measured: 147 of 173 right (0.85; 0.79 to 0.90), 17 of 190 unknown; of plain ones 121 of 131 (0.87 to 0.96).
+        """Measured: 152 of 174 right (0.87; 0.82 to 0.92), 16 of 190 unknown; of plain ones 120 of 131 (0.86 to 0.95).
         Calling all of them plain would be right for 0.69."""
         told = [(row["pattern"], str(looks.pattern)) for row, looks in seen if "pattern" in row]
         answered = [(wanted, found) for wanted, found in told if found != "unknown"]
         assert len(answered) / len(told) >= 0.85
-        assert sum(wanted == found for wanted, found in answered) / len(answered) >= 0.78
+        assert sum(wanted == found for wanted, found in answered) / len(answered) >= 0.82
         plain = [found for wanted, found in told if wanted == "plain"]
         assert plain.count("plain") / len(plain) >= 0.86
 
     def test_what_has_a_pattern_is_seldom_called_plain(self, seen: list[tuple[dict[str, Any], Attributes]]) -> None:
-        """Measured: 10 of 59 (0.10 to 0.29)."""
+        """Measured: 9 of 59 (0.08 to 0.27)."""
         found = [str(looks.pattern) for row, looks in seen if row.get("pattern", "plain") != "plain"]
         assert found.count("plain") / len(found) <= 0.3
 

@@ -201,6 +201,16 @@ class TestBombs:
         assert refused.value.code is PictureFault.TOO_SLOW
         assert time.monotonic() - started < QUICK_S
 
+    def test_a_sequential_jpeg_whose_components_come_apart_is_no_way_round(self, decoders: Decoders) -> None:
+        """One component in its first scan: a decoder looks for the others in all that follow."""
+        with pytest.raises(PictureError, match="scans"):
+            decoders.decode(pictures.with_scans(pictures.encoded(pictures.noise(64, 64), "JPEG"), 4000, components=1))
+
+    def test_scans_behind_the_only_one_that_may_be_are_damage_and_not_read(self, decoders: Decoders) -> None:
+        with pytest.raises(PictureError) as refused:
+            decoders.decode(pictures.with_scans(pictures.encoded(pictures.noise(64, 64), "JPEG"), 4000, components=3))
+        assert refused.value.code is PictureFault.CORRUPT
+
     def test_as_many_scans_as_encoders_make_are_none_too_many(self, decoders: Decoders) -> None:
         assert decoders.decode(pictures.many_scans(64, 90)).width == 64
 

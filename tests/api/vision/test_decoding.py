@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from api.settings import VisionSettings
+from api.vision.decoder_child import in_one_scan
 from api.vision.decoding import Decoders
 from api.vision.errors import PictureError, PictureFault
 from tests.api.vision import pictures
@@ -228,6 +229,15 @@ def test_the_child_can_open_no_file_and_no_socket_and_knows_no_secret(decoders: 
     assert "Max open files            0                    0 " in limits
     assert "Max file size             0                    0 " in limits
     assert (child / "environ").read_bytes() == b""
+
+
+def test_a_cameras_file_says_in_its_head_that_nothing_follows_its_one_scan() -> None:
+    """Else all of it is gone through for more: 2 ms of 12 megapixels."""
+    photo = pictures.noise(64, 48)
+    assert in_one_scan(pictures.encoded(photo, "JPEG"))
+    assert in_one_scan(pictures.encoded(photo.convert("L"), "JPEG"))
+    assert not in_one_scan(pictures.encoded(photo, "JPEG", progressive=True))
+    assert not in_one_scan(pictures.encoded(photo, "JPEG")[:200])
 
 
 def test_children_end_with_their_parent(tmp_path: Path) -> None:

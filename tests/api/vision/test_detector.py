@@ -135,12 +135,12 @@ def test_the_whole_picture_is_embedded_where_no_box_is_named(eyes: Eyes) -> None
     assert eyes.embed(picture)[0] == pytest.approx(eyes.embed(picture, [WHOLE])[0], abs=1e-6)
 
 
-def test_a_box_is_seen_with_a_tenth_around_it_and_nothing_beyond(eyes: Eyes) -> None:
+def test_a_box_is_seen_with_a_little_around_it_and_nothing_beyond(eyes: Eyes) -> None:
     pixels = np.array(pictures.noise(400, 300))
-    box = Box(0.5, 0.2, 0.25, 0.5)  # 200..300, 60..210: with a tenth on each side 190..310, 45..225
+    box = Box(0.5, 0.2, 0.25, 0.5)  # 200..300, 60..210, with what is around it 185..315, 37..233
     first = eyes.embed(Picture(400, 300, pixels), [box])[0]
     beyond, beside = np.full_like(pixels, 255), np.full_like(pixels, 255)
-    beyond[45:225, 190:310] = pixels[45:225, 190:310]
+    beyond[37:233, 185:315] = pixels[37:233, 185:315]
     beside[60:210, 200:300] = pixels[60:210, 200:300]
     assert eyes.embed(Picture(400, 300, beyond), [box])[0] == pytest.approx(first, abs=1e-5)
     assert eyes.embed(Picture(400, 300, beside), [box])[0] != pytest.approx(first, abs=1e-2)

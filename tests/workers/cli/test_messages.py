@@ -1,6 +1,5 @@
 """What people are told when something is missing: one message, status 1, no traceback."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -44,26 +43,6 @@ def test_a_missing_feed_is_a_mistake_in_the_command(shoplight: Shoplight, tmp_pa
     said = shoplight("import", tmp_path / "gone.csv", "--catalog", "New")
     assert said.exit_code == 2
     assert "gone.csv" in said.stderr
-
-
-@pytest.mark.parametrize("model", ["detector", "embedder"])
-def test_training_without_pytorch_says_how_to_get_it(
-    shoplight: Shoplight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
-) -> None:
-    (tmp_path / "streetstyle").mkdir()
-    for name in [name for name in sys.modules if name.startswith("workers.training.")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "torch", None)
-    said = shoplight("train", model, "--data", tmp_path, "--out", tmp_path / "out")
-    assert said.exit_code == 1
-    assert "make train-env" in said.stderr
-    assert not (tmp_path / "out").exists()
-
-
-def test_training_without_photographs_says_where_it_looked(shoplight: Shoplight, tmp_path: Path) -> None:
-    said = shoplight("train", "embedder", "--data", tmp_path / "nowhere")
-    assert said.exit_code == 1
-    assert "nowhere" in said.stderr.replace("\n", "")
 
 
 def test_evaluating_a_folder_without_models_names_the_file(shoplight: Shoplight, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from tests.workers.training.conftest import Draw
+from workers.cli import training
 from workers.cli.main import app
 
 
@@ -73,3 +74,16 @@ def test_long_work_is_told_now_and_then(capfd: pytest.CaptureFixture[str], monke
         tick(1, "loss 0.500")
         tick(2)
     assert capfd.readouterr().err.splitlines() == ["epoch 1: 1 of 2 loss 0.500", "epoch 1: 2 of 2"]
+
+
+@pytest.mark.parametrize("checkpoint", ["last.pt", "run/weights/resume.pt", None])
+def test_who_stops_a_run_is_told_how_it_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], checkpoint: str | None
+) -> None:
+    """Where no epoch was finished there is nothing to go on with."""
+    if checkpoint:
+        (tmp_path / checkpoint).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / checkpoint).touch()
+    with pytest.raises(KeyboardInterrupt), training.needing_pytorch(tmp_path):
+        raise KeyboardInterrupt
+    assert ("--resume" in capsys.readouterr().err) is (checkpoint is not None)

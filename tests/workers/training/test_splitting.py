@@ -52,6 +52,14 @@ def test_products_are_held_out_whole() -> None:
     assert "lonely" not in held
 
 
+@pytest.mark.parametrize(("products", "held"), [(2, 1), (3, 1), (4, 2), (8, 2), (40, 6)])
+def test_of_few_products_two_judge_where_two_are_left_to_learn(products: int, held: int) -> None:
+    samples = [sample for number in range(products) for sample in some(f"p{number}", 3)]
+    division = hold_out(samples, 0.15, seed=1)
+    assert len({sample.label for sample in division.validation}) == held
+    assert len({sample.label for sample in division.train}) == products - held
+
+
 def test_classes_of_one_picture_each_cannot_be_judged() -> None:
     with pytest.raises(DataProblem, match="single picture"):
         divide([*some("a", 1), *some("b", 1)], 0.2, seed=1)

@@ -8,11 +8,10 @@ from torch import nn
 
 from workers.training.own.batches import Feeder
 from workers.training.own.fitting import Fitting, Plan, State, predicted
-from workers.training.own.losses import LOSSES
 from workers.training.own.progress import Teller
 from workers.training.own.run_folder import RunFolder
 from workers.training.own.samples import Sample
-from workers.training.own.vector_network import VectorNetwork
+from workers.training.own.vector_network import LOSSES, VectorNetwork
 from workers.training.own.zoo import Backbone
 
 NAMES = ["green", "red"]

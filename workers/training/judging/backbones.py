@@ -1,15 +1,16 @@
 """Backbones side by side: each is exported as the embedder is and judged on the same tasks, untrained for them."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.vision.service import Eyes
+from workers.training import embedder_card
 from workers.training.judging import retrieval_report
+from workers.training.judging.intervals import Measured
 from workers.training.judging.retrieval_report import Judged
-from workers.training.judging.seeing import Models, see
+from workers.training.judging.seeing import Models, as_it_comes, see
 from workers.training.judging.speed import embedder_ms
 from workers.training.judging.tasks import Task
 from workers.training.own.problem import DataProblem
@@ -39,7 +40,7 @@ class Compared:
     dimensions: int = 0
     side: int = 0
     megabytes: float = 0.0
-    crops_ms: float = 0.0
+    crops_ms: Measured | None = None
     tasks: tuple[Judged, ...] = ()
     problem: str = ""
 
@@ -70,7 +71,8 @@ def _one(name: str, wanted: Wanted, tasks: Sequence[Task], eyes: Eyes, out: Path
     backbone = zoo.load(name, wanted.weights.get(name), hub=wanted.hub, random=wanted.random)
     path = out / f"{name.replace(':', '-')}.onnx"
     export(backbone, path)
-    judged = tuple(retrieval_report.judge(task, see(eyes, path, task.items, models)) for task in tasks)
+    look = as_it_comes(path, models.threads)
+    judged = tuple(retrieval_report.judge(task, see(eyes, task.items, look)) for task in tasks)
     return Compared(
         name,
         weights=backbone.weights,
@@ -96,11 +98,7 @@ def export(backbone: "zoo.Backbone", path: Path) -> None:
         outputs="vectors",
         dynamic={"images": {0: "batch"}, "vectors": {0: "batch"}},
     )
-    card = {
-        "file": path.name,
-        "input": {"name": "images", "side": backbone.side, "padding_value": 1.0},
-        "output": {"name": "vectors", "dimensions": backbone.width},
-        "exact_threshold": 1.0,
-        "weights": backbone.weights,
-    }
-    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    embedder_card.write(
+        path.with_suffix(".json"), backbone.side, backbone.width, "As pooled: of any length.", exact_threshold=1.0,
+        weights=backbone.weights,
+    )  # fmt: skip

@@ -6,42 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from api.vision.errors import PictureError
-from api.vision.picture import Box
 from api.vision.service import Eyes
 from workers.training import detection
-from workers.training.detection import Array, DetectionFigures
+from workers.training.detection import DetectionFigures
 from workers.training.judging.intervals import Measured, wilson
+from workers.training.judging.marks import Errors, Photo, confusions, errors, marks
 
 MIN_SCORE, LIMIT = 0.001, 300
 SERVED_SCORE, SERVED_LIMIT = 0.25, 20
-RIGHT_IOU = 0.5
 ROUNDS = 200
 SIZES = (0, 16, 32, 64, 128)
 PICTURES = 8
 PAIRS = 12
 
-
-@dataclass(frozen=True)
-class Mark:
-    """A box on a picture: `kind` is hit, missed or false; `taken_for` names a wrong label at the same place."""
-
-    kind: str
-    label: str
-    box: Box
-    score: float = 0.0
-    taken_for: str = ""
-
-
-@dataclass(frozen=True)
-class Photo:
-    path: Path
-    marks: list[Mark]
-
-    @property
-    def errors(self) -> int:
-        return sum(mark.kind != "hit" for mark in self.marks)
+Draws = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -50,8 +31,8 @@ class PerLabel:
 
     label: str
     objects: int
-    ap50: float
-    ap50_95: float
+    ap50: Measured
+    ap50_95: Measured
     served_recall: Measured
     served_precision: Measured
 
@@ -73,6 +54,7 @@ class JudgedDetector:
     map50_95: Measured
     labels: list[PerLabel]
     sizes: list[PerSize]
+    errors: list[Errors]
     confused: list[tuple[str, str, int]]
     worst: list[Photo]
     drawn: list[Photo]
@@ -105,23 +87,25 @@ def judge(
         ).reshape(-1, 6)
         judged.append(detection.Judged.of(rows, truth))
         served = rows[rows[:, 4] >= SERVED_SCORE][:SERVED_LIMIT]
-        marked.append(Photo(path, marks(served, truth, names)))
+        marked.append(Photo(path, marks(served, truth, names, rows[len(served) :])))
         scale = longest_side / max(picture.width, picture.height)
         sides = np.stack([(truth[:, 2] - truth[:, 0]) * picture.width, (truth[:, 3] - truth[:, 1]) * picture.height])
         shorts.append(sides.min(0) * scale)
         if tick:
             tick(done)
     figures = detection.figures(judged, names)
-    map50, map50_95 = _intervals(judged, figures, seed)
+    draws = _resampled(judged, len(names), seed)
+    means = np.nanmean(draws, axis=1)
     hits = np.array([mark.kind == "hit" for photo in marked for mark in photo.marks if mark.kind != "false"], bool)
     worst = sorted(marked, key=lambda photo: -photo.errors)[:PICTURES]
     return JudgedDetector(
         figures=figures,
-        map50=map50,
-        map50_95=map50_95,
-        labels=_per_label(figures, marked),
+        map50=_measured(figures.map50, means[:, 0]),
+        map50_95=_measured(figures.map50_95, means[:, 1]),
+        labels=_per_label(figures, marked, {name: draws[:, number] for name, number in known.items()}),
         sizes=_per_size(np.concatenate(shorts) if shorts else np.zeros(0), hits),
-        confused=_confusions(marked),
+        errors=errors(marked, list(figures.per_label)),
+        confused=confusions(marked, PAIRS),
         worst=worst,
         drawn=_drawn(marked, worst, seed),
         unread=unread,
@@ -134,59 +118,39 @@ def _drawn(photos: Sequence[Photo], worst: Sequence[Photo], seed: int) -> list[P
     return [others[index] for index in np.random.default_rng(seed).permutation(len(others))[:PICTURES]]
 
 
-def marks(found: Array, truth: Array, names: Sequence[str]) -> list[Mark]:
-    """Every object once, in the order of `truth`, as hit or missed; then what was found where nothing is."""
-    column = detection.match(found, truth)[:, :1]
-    overlap = (
-        detection.iou(found[:, :4], truth[:, :4]) if len(found) and len(truth) else np.zeros((len(found), len(truth)))
-    )
-    owner: dict[int, int] = {}
-    for row in np.flatnonzero(column[:, 0]):
-        # As match() chose: the free object of its label that it covers best.
-        free = [t for t in range(len(truth)) if t not in owner and truth[t, 4] == found[row, 5]]
-        owner[max(free, key=lambda t: overlap[row, t])] = int(row)
-    drawn = []
-    for number, line in enumerate(truth):
-        label, box = names[int(line[4])], _box(line)
-        if number in owner:
-            drawn.append(Mark("hit", label, box, float(found[owner[number], 4])))
-            continue
-        others = [r for r in range(len(found)) if overlap[r, number] >= RIGHT_IOU and found[r, 5] != line[4]]
-        best = max(others, key=lambda r: found[r, 4], default=None)
-        taken = names[int(found[best, 5])] if best is not None else ""
-        drawn.append(Mark("missed", label, box, taken_for=taken))
-    false = [row for row in range(len(found)) if not column[row, 0]]
-    return drawn + [Mark("false", names[int(found[r, 5])], _box(found[r]), float(found[r, 4])) for r in false]
-
-
-def _box(line: Array) -> Box:
-    x1, y1, x2, y2 = (float(edge) for edge in line[:4])
-    return Box(x1, y1, x2 - x1, y2 - y1)
-
-
-def _intervals(judged: Sequence[detection.Judged], figures: DetectionFigures, seed: int) -> tuple[Measured, Measured]:
-    """Pictures drawn again with replacement: what other photographs of the same kind might have given."""
+def _resampled(judged: Sequence[detection.Judged], labels: int, seed: int) -> Draws:
+    """AP50 and AP50-95, a row a label, with pictures drawn again with replacement: what other photographs of the same
+    kind might have given. NaN where a draw has none of a label; draws without any are left out."""
     rng = np.random.default_rng(seed)
-    means = []
-    for _ in range(ROUNDS if judged else 0):
-        rows = list(detection.precisions([judged[i] for i in rng.integers(0, len(judged), len(judged))]).values())
-        if rows:
-            means.append((np.mean([row[0] for row in rows]), np.mean(rows)))
-    if not means:
-        return Measured(0, 0, 1), Measured(0, 0, 1)
-    low, high = np.quantile(np.array(means), [0.025, 0.975], axis=0)
-    return (
-        Measured(figures.map50, float(low[0]), float(high[0])),
-        Measured(figures.map50_95, float(low[1]), float(high[1])),
-    )
+    draws = np.full((ROUNDS if judged else 0, labels, 2), np.nan)
+    for draw in draws:
+        drawn = [judged[index] for index in rng.integers(0, len(judged), len(judged))]
+        for label, row in detection.precisions(drawn).items():
+            draw[label] = row[0], row.mean()
+    return np.asarray(draws[~np.isnan(draws).all((1, 2))])
 
 
-def _per_label(figures: DetectionFigures, photos: Sequence[Photo]) -> list[PerLabel]:
+def _measured(value: float, draws: Draws) -> Measured:
+    known = draws[~np.isnan(draws)]
+    low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (0.0, 1.0)
+    return Measured(value, float(low), float(high))
+
+
+def _per_label(figures: DetectionFigures, photos: Sequence[Photo], draws: dict[str, Draws]) -> list[PerLabel]:
     counts = Counter((mark.kind, mark.label) for photo in photos for mark in photo.marks)
     lines = []
     for label, (ap50, ap50_95, objects) in figures.per_label.items():
         hits, false = counts["hit", label], counts["false", label]
-        lines.append(PerLabel(label, objects, ap50, ap50_95, wilson(hits, objects), wilson(hits, hits + false)))
+        lines.append(
+            PerLabel(
+                label,
+                objects,
+                _measured(ap50, draws[label][:, 0]),
+                _measured(ap50_95, draws[label][:, 1]),
+                wilson(hits, objects),
+                wilson(hits, hits + false),
+            )
+        )
     return sorted(lines, key=lambda line: -line.objects)
 
 
@@ -199,8 +163,3 @@ def _per_size(
         chosen = (shorts >= low) & (shorts < (high if high is not None else np.inf))
         lines.append(PerSize(low, high, wilson(int(hits[chosen].sum()), int(chosen.sum())), int(chosen.sum())))
     return lines
-
-
-def _confusions(photos: Sequence[Photo]) -> list[tuple[str, str, int]]:
-    pairs = Counter((mark.label, mark.taken_for) for photo in photos for mark in photo.marks if mark.taken_for)
-    return [(one, other, count) for (one, other), count in pairs.most_common(PAIRS)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from api.search.exactness import ExactRule
 from api.vision.detector_card import DetectorCard
 from api.vision.embedder import EmbedderCard
 from api.vision.runtime import Card, card_beside, description, served
@@ -14,6 +15,7 @@ from workers.training.judging import backbones, detections, retrieval_report, se
 from workers.training.judging.backbones import Compared, Wanted
 from workers.training.judging.detections import JudgedDetector
 from workers.training.judging.intervals import Measured
+from workers.training.judging.marks import ALARMS, MISSES
 from workers.training.judging.ranking import RankingFigures
 from workers.training.judging.retrieval_report import Judged
 from workers.training.judging.seeing import Models
@@ -33,8 +35,8 @@ class Evaluation:
     detector: JudgedDetector | None
     retrieval: list[Judged]
     compared: list[Compared]
-    detector_ms: float
-    embedder_ms: float
+    detector_ms: Measured
+    embedder_ms: Measured
     dimensions: int
     files: tuple[str, str]
     most: int
@@ -55,9 +57,9 @@ def evaluate(
     retrieval = []
     for task in asked:
         with teller.track(task.title, len(task.items)) as tick:
-            seen = seeing.see(eyes, models.embedder, task.items, models, tick)
-        threshold = eyes.exact_threshold if task.product else None
-        retrieval.append(retrieval_report.judge(task, seen, threshold))
+            seen = seeing.see(eyes, task.items, seeing.as_served(eyes), tick, colours=task.product)
+        rule = ExactRule(eyes.exact_threshold, eyes.exact_card) if task.product else None
+        retrieval.append(retrieval_report.judge(task, seen, rule))
     compared = backbones.compare(wanted, asked, eyes, out, models, teller.say) if wanted and asked else []
     return Evaluation(
         models, data, judged, retrieval, compared,
@@ -98,8 +100,8 @@ def plain(found: Evaluation) -> dict[str, Any]:
     """For --json and tables: figures alone, intervals as [low, high]."""
     told: dict[str, Any] = {
         "files": list(found.files),
-        "detector_ms": found.detector_ms,
-        "embedder_5_crops_ms": found.embedder_ms,
+        "detector_ms": _figure(found.detector_ms),
+        "embedder_5_crops_ms": _figure(found.embedder_ms),
     }
     if found.detector:
         told["detector"] = {
@@ -108,15 +110,18 @@ def plain(found: Evaluation) -> dict[str, Any]:
             "mAP50": _figure(found.detector.map50),
             "mAP50-95": _figure(found.detector.map50_95),
             "labels": {
-                line.label: {"objects": line.objects, "AP50": line.ap50, "AP50-95": line.ap50_95,
+                line.label: {"objects": line.objects, "AP50": _figure(line.ap50), "AP50-95": _figure(line.ap50_95),
                              "recall": _figure(line.served_recall), "precision": _figure(line.served_precision)}
                 for line in found.detector.labels
             },
+            "missed": {line.label: dict(zip(MISSES, line.missed, strict=True)) for line in found.detector.errors},
+            "false": {line.label: dict(zip(ALARMS, line.false, strict=True)) for line in found.detector.errors},
         }  # fmt: skip
     told["retrieval"] = {judged.task.title: _task(judged) for judged in found.retrieval}
     told["backbones"] = {
         one.name: {"problem": one.problem} if one.problem else {
-            "weights": one.weights, "dimensions": one.dimensions, "crops_5_ms": one.crops_ms,
+            "weights": one.weights, "dimensions": one.dimensions,
+            "crops_5_ms": _figure(one.crops_ms) if one.crops_ms else None,
             "retrieval": {judged.task.title: _task(judged) for judged in one.tasks},
         }
         for one in found.compared
@@ -127,8 +132,8 @@ def plain(found: Evaluation) -> dict[str, Any]:
 def _task(judged: Judged) -> dict[str, Any]:
     told: dict[str, Any] = {str(distance): ranked(figures) for distance, figures in judged.figures.items()}
     if judged.sureness:
-        right, recall = judged.sureness.at_threshold
-        told["exact"] = {"threshold": judged.sureness.threshold, "precision": _figure(right), "recall": recall}
+        right, recall = judged.sureness.served
+        told["exact"] = {"threshold": judged.sureness.threshold, "precision": _figure(right), "recall": _figure(recall)}
     return told
 
 

@@ -11,16 +11,16 @@ from markupsafe import Markup
 
 from api.vision.service import Eyes
 from workers.training import charts
-from workers.training.judging.detections import Mark, Photo
 from workers.training.judging.evaluation import Evaluation
 from workers.training.judging.intervals import Measured
+from workers.training.judging.marks import ALARMS, MISSES, Mark, Photo, total
 from workers.training.judging.retrieval_report import Example, Judged, Sureness
 from workers.training.judging.thumbnails import Thumbnails
 
 TEMPLATES = Path(__file__).with_name("templates")
 QUERY_SIDE, ANSWER_SIDE, PHOTO_SIDE = 132, 108, 380
 CURVE_POINTS = 200
-CAPTION, LETTER = 14.0, 6.9
+CAPTION, LETTER = 14.0, 7.4
 SIGNS = {"hit": "✓", "missed": "○", "false": "✗"}
 
 
@@ -38,7 +38,7 @@ def write(found: Evaluation, eyes: Eyes, path: Path, *, now: datetime | None = N
         lstrip_blocks=True,
     )  # fmt: skip
     small = Thumbnails(eyes)
-    environment.filters.update(percent=percent, interval=interval, bar=bar)
+    environment.filters.update(percent=percent, interval=interval, bar=bar, ms=ms)
     text = environment.get_template("evaluation.html").render(
         found=found,
         data=found.data.name,
@@ -47,6 +47,9 @@ def write(found: Evaluation, eyes: Eyes, path: Path, *, now: datetime | None = N
         example=lambda example: _example(example, small),
         photo=lambda photo: _photo(photo, small),
         signs=SIGNS,
+        misses=MISSES,
+        alarms=ALARMS,
+        total=total,
         best=best_of,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,6 +65,10 @@ def percent(value: float) -> str:
 
 def interval(measured: Measured) -> str:
     return f"{100 * measured.low:.1f}–{100 * measured.high:.1f}"
+
+
+def ms(measured: Measured) -> str:
+    return f"{measured.value:.0f} ms ({measured.low:.0f}–{measured.high:.0f})"
 
 
 def bar(measured: Measured, width: int = 120) -> Markup:
@@ -84,15 +91,15 @@ def sureness_chart(judged: Judged) -> str:
     sure: Sureness | None = judged.sureness
     if sure is None:
         return ""
-    step = max(len(sure.cosines) // CURVE_POINTS, 1)
-    rows = list(zip(sure.cosines, sure.precision, sure.recall, strict=True))[::step][::-1]
+    step = max(len(sure.values) // CURVE_POINTS, 1)
+    rows = list(zip(sure.values, sure.precision, sure.recall, strict=True))[::step][::-1]
     drawn = [
-        charts.Curve("precision", [(cosine, precision) for cosine, precision, _ in rows]),
-        charts.Curve("recall", [(cosine, recall) for cosine, _, recall in rows]),
+        charts.Curve("precision", [(value, precision) for value, precision, _ in rows]),
+        charts.Curve("recall", [(value, recall) for value, _, recall in rows]),
     ]
     title = f"How sure a best match is: {judged.task.title}"
     mark = (sure.threshold, f"threshold {sure.threshold:.3f}")
-    return charts.curves(title, drawn, x="cosine of the best match", y="share", whole=True, mark=mark)
+    return charts.curves(title, drawn, x=sure.by, y="share", whole=True, mark=mark)
 
 
 def _example(example: Example, small: Thumbnails) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from api.search.exactness import ExactRule, agreement_of, logit
 from workers.training.judging import ranking
 from workers.training.judging.intervals import Measured, wilson
 from workers.training.judging.ranking import Distance, RankingFigures
@@ -43,13 +44,16 @@ class PerName:
 
 @dataclass(frozen=True)
 class Sureness:
-    """From best matches, surest first: at each cosine, how many are right and which share of queries is answered."""
+    """From best matches, surest first: at each value, how many are right and which share of queries is answered. The
+    value is what the rule compares with its threshold: `by` says which. `served`: precision and recall of the matches
+    that the rule itself calls exact."""
 
-    cosines: list[float]
+    by: str
+    values: list[float]
     precision: list[float]
     recall: list[float]
     threshold: float
-    at_threshold: tuple[Measured, float]
+    served: tuple[Measured, Measured]
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,8 @@ class Judged:
     unread: int
 
 
-def judge(task: Task, seen: Seen, threshold: float | None = None, seed: int = 0) -> Judged:
-    """`threshold`: the card's, for tasks in which `exact` means something."""
+def judge(task: Task, seen: Seen, rule: ExactRule | None = None, seed: int = 0) -> Judged:
+    """`rule`: when the service says exact; for tasks in which that means something, with `seen.colours`."""
     row = {id(item): number for number, item in enumerate(seen.items)}
     asking = [index for index in task.queries if id(task.items[index]) in row]
     answering = [index for index in task.gallery if id(task.items[index]) in row]
@@ -106,7 +110,9 @@ def judge(task: Task, seen: Seen, threshold: float | None = None, seed: int = 0)
         confused=confusions(names[queries][usable], names[gallery][cosine.order[usable, 0]]),
         misses=_chosen(examples, ~first, np.argsort(-best, kind="stable")),
         hits=_chosen(examples, first, np.random.default_rng(seed).permutation(len(usable))),
-        sureness=sureness(best, first, threshold) if threshold is not None and len(usable) else None,
+        sureness=None
+        if rule is None or not len(usable)
+        else sureness(seen, queries[usable], gallery, None if same is None else same[usable], first, rule),
         unread=len(seen.unread),
     )
 
@@ -140,16 +146,36 @@ def confusions(truth: NDArray[np.str_], taken_for: NDArray[np.str_]) -> list[tup
     return [(one, other, count) for (one, other), count in pairs.most_common(PAIRS)]
 
 
-def sureness(scores: NDArray[np.float32], right: NDArray[np.bool_], threshold: float) -> Sureness:
-    """Precision: of best matches at or above a cosine, the share that is right. Recall: right ones of all queries."""
-    order = np.argsort(-scores, kind="stable")
+def sureness(
+    seen: Seen,
+    queries: NDArray[np.intp],
+    gallery: NDArray[np.intp],
+    same: NDArray[np.intp] | None,
+    right: NDArray[np.bool_],
+    rule: ExactRule,
+) -> Sureness:
+    """`right`: is the nearest of each query its product. `same`: the query's own place in the gallery."""
+    names = np.array([seen.items[row].name for row in gallery])
+    near = ranking.unit(seen.vectors[queries]) @ ranking.unit(seen.vectors[gallery]).T
+    if same is not None:
+        near[np.arange(len(same)), same] = -1
+    best = near.argmax(1)
+    values, said = [], []
+    for query, place, scores in zip(queries, best, near, strict=True):
+        others = scores[names != names[place]]
+        margin = float(scores[place] - others.max()) if len(others) else None
+        agreement = agreement_of(seen.colours[query], seen.colours[gallery[place]])
+        cosine = float(scores[place])
+        values.append(logit(rule.card, cosine, margin or 0.0, agreement) if rule.card else cosine)
+        said.append(rule.is_exact(cosine, margin, agreement))
+    order = np.argsort(-np.array(values), kind="stable")
     rights = right[order].cumsum()
-    above = scores >= threshold
-    hits = int(right[above].sum())
+    hits = int((right & said).sum())
     return Sureness(
-        cosines=scores[order].astype(float).tolist(),
+        by="likeness, lead and colours" if rule.card else "cosine of the best match",
+        values=[values[index] for index in order],
         precision=(rights / np.arange(1, len(order) + 1)).tolist(),
         recall=(rights / len(order)).tolist(),
-        threshold=threshold,
-        at_threshold=(wilson(hits, int(above.sum())), hits / len(order)),
+        threshold=rule.card.least if rule.card else rule.threshold,
+        served=(wilson(hits, sum(said)), wilson(hits, len(order))),
     )

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from api.vision.embedder import squared
 from workers.training.own.samples import READERS, Sample, load
+from workers.training.pictures import PADDING
 
-PADDING = 255
 # Pictures of a product in one batch: fewer leave nothing to pull together.
 EACH = 4
 SMALLEST_CROP = 0.6

@@ -43,9 +43,9 @@ def train_classifier(data: Path, choices: Choices, teller: Teller) -> dict[str, 
     judged_files: dict[str, dict[str, float]] = {}
     exact: dict[str, Threshold] = {}
     for name, model in (("fp32", files.fp32), ("int8", files.int8)):
-        vectors, probabilities = exporting.outputs(model, judged, course.side)
+        probabilities = exporting.outputs(model, judged, course.side)[1]
         judged_files[name] = figures(probabilities, truth)
-        exact[name] = exact_threshold(*_nearest(vectors, truth))
+        exact[name] = exact_threshold(*_nearest(exporting.vectors(files, name, judged, course.side), truth))
         if name == "fp32":
             choices.out.joinpath("confusion.svg").write_text(_confusion(truth, probabilities, names), encoding="utf-8")
     default = exporting.better(judged_files, "top1")
@@ -92,8 +92,9 @@ def _tell_balance(samples: Sequence[Sample], teller: Teller) -> None:
     counts = Counter(sample.label for sample in samples).most_common()
     (most, largest), (least, smallest) = counts[0], counts[-1]
     teller.say(
-        f"{len(counts)} classes, {len(samples):,} pictures to train on: {most} {largest:,}, {least} {smallest:,}"[:400]
+        f"{len(counts)} classes, {len(samples):,} pictures to train on: most of {most} ({largest:,}), "
+        f"fewest of {least} ({smallest:,})"
     )
     rare = [name for name, count in counts if count < RARE]
     if rare:
-        teller.say(f"{len(rare)} classes have fewer than {RARE} pictures: {', '.join(rare[:8])}")
+        teller.say(f"fewer than {RARE} pictures each: {', '.join(rare[:8])}" + (" and others" if rare[8:] else ""))

@@ -13,12 +13,11 @@ from workers.training.memory import keep_memory
 from workers.training.own import rates, run_folder, zoo
 from workers.training.own.batches import Feeder
 from workers.training.own.fitting import Fitting, Judge, Plan, State
-from workers.training.own.losses import LOSSES
 from workers.training.own.problem import DataProblem
-from workers.training.own.progress import Teller
+from workers.training.own.progress import Teller, counted
 from workers.training.own.run_folder import RunFolder
 from workers.training.own.samples import Sample, readable
-from workers.training.own.vector_network import VectorNetwork
+from workers.training.own.vector_network import LOSSES, VectorNetwork
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Course:
         torch.set_num_threads(choices.threads)
         torch.manual_seed(choices.seed)
         random.seed(choices.seed)
-        self.device = _device(choices.device)
+        self.device = device(choices.device)
         self._backbone = zoo.load(choices.backbone, choices.weights, hub=choices.hub, random=choices.random)
         if self._backbone.weights == zoo.RANDOM:
             teller.say(f"{choices.backbone} starts from {zoo.RANDOM}: expect little of it")
@@ -71,8 +70,8 @@ class Course:
         self._folder.skipped(self.skipped)
         if self.skipped:
             first, listed = self.skipped[0], choices.out / run_folder.SKIPPED
-            teller.say(f"{len(self.skipped)} pictures cannot be read and are left out; they are listed in {listed}")
-            teller.say(f"the first of them is {first.path}: {first.reason}")
+            teller.say(f"{counted(len(self.skipped), 'picture')} cannot be read and left out; listed in {listed}")
+            teller.say(f"the first is {first.path}: {first.reason}")
 
     def feeder(self, names: Sequence[str]) -> Feeder:
         return Feeder(names, self.side, self.choices.batch, self.choices.seed)
@@ -140,7 +139,8 @@ class Course:
         }
 
 
-def _device(wanted: str) -> str:
+def device(wanted: str) -> str:
+    """PyTorch's name of it. Raises DataProblem where there is none."""
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

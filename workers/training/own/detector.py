@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,8 @@ from typing import Any
 
 import torch
 from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.nn import tasks
+from ultralytics.utils import LOGGER
 
 from api.settings import MODELS_DIR
 from workers.training import charts, detection, export_detector
@@ -21,15 +24,18 @@ from workers.training.judging.detections import JudgedDetector
 from workers.training.judging.seeing import Models
 from workers.training.memory import keep_memory
 from workers.training.own import rates, run_folder, yolo_data
+from workers.training.own.course import device
 from workers.training.own.exporting import CALIBRATION, MOST_LOSS
 from workers.training.own.problem import DataProblem
-from workers.training.own.progress import Teller
+from workers.training.own.progress import Teller, counted
 from workers.training.own.samples import Sample, UnreadablePicture, load, readable
 from workers.training.own.yolo_data import Labelled, Pair
 
 # A copy of Ultralytics' last.pt that is never half written.
 RESUME = "resume.pt"
 RANGE_STEPS = 60
+# A page of settings, of which those that matter stand in run.json; and that stages which we freeze may learn.
+NOISE = ("engine/trainer", "setting 'requires_grad=True'")
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ def train_own_detector(data: Path, choices: DetectorChoices, teller: Teller) -> 
         raise DataProblem(f"{choices.out} holds a run; continue it with --resume, or name another folder with --out")
     run = run_folder.RunFolder(choices.out, told, resume=choices.resume)
     run.skipped(skipped)
-    teller.say(f"{len(labelled.train)} pictures to train on, {len(labelled.validation)} to judge by")
+    teller.say(f"{counted(len(labelled.train), 'picture')} to train on, {len(labelled.validation)} to judge by")
     file = yolo_data.write(labelled, choices.out.resolve() / "dataset")
     rate = _tested(file, choices, run, teller) if choices.find_rate and not choices.resume else choices.rate
     best = _train(file, choices, rate)
@@ -82,12 +88,24 @@ def train_own_detector(data: Path, choices: DetectorChoices, teller: Teller) -> 
 
 
 def _check(choices: DetectorChoices) -> None:
+    device(choices.device)
     if choices.image_size % 32:
         raise DataProblem(f"--image-size {choices.image_size} is no multiple of 32")
-    if choices.weights is not None and not (choices.weights.is_file() and choices.weights.suffix == ".pt"):
-        raise DataProblem(f"{choices.weights} is no .pt file of Ultralytics")
+    if choices.weights is not None and not _loads(choices.weights):
+        raise DataProblem(f"{choices.weights} is no .pt file that Ultralytics loads")
     if choices.resume and not (choices.out / "run" / "weights" / RESUME).is_file():
         raise DataProblem(f"{choices.out} holds no run to resume")
+
+
+def _loads(weights: Path) -> bool:
+    """The file is the person's own: loading it may run what it holds, as Ultralytics' files do."""
+    if not (weights.is_file() and weights.suffix == ".pt"):
+        return False
+    try:
+        tasks.load_checkpoint(str(weights))
+    except Exception:  # noqa: BLE001 - it raises what it likes
+        return False
+    return True
 
 
 def _readable(labelled: Labelled, teller: Teller) -> tuple[Labelled, list[Any]]:
@@ -100,7 +118,7 @@ def _readable(labelled: Labelled, teller: Teller) -> tuple[Labelled, list[Any]]:
         return [pair for pair in part if pair[0] in kept]
 
     if skipped:
-        teller.say(f"{len(skipped)} pictures cannot be read and are left out, the first {skipped[0].path}")
+        teller.say(f"{counted(len(skipped), 'picture')} cannot be read and left out, the first {skipped[0].path}")
     left = Labelled(labelled.names, still(labelled.train), still(labelled.validation))
     if not left.train or not left.validation:
         raise DataProblem(f"{len(left.train)} readable pictures to train on and {len(left.validation)} to judge by")
@@ -113,11 +131,17 @@ def _trainer(data: Path, choices: DetectorChoices, rate: float, name: str, *, re
         batch=choices.batch, hours=choices.hours, plain_epochs=max(choices.epochs // 4, 1), seed=choices.seed,
     ) | {
         "name": name, "patience": choices.patience, "plots": name == "run", "resume": resume, "cache": False,
-        "device": _device(choices.device), "warmup_epochs": 1.0,
+        "device": device(choices.device).removeprefix("cuda:").replace("cuda", "0"), "warmup_epochs": 1.0,
+        "verbose": False,
     }  # fmt: skip
+    LOGGER.addFilter(_is_news)
     if choices.weights is None:
         return DetectorTrainer(None, **settings)
     return DetectionTrainer(overrides=settings | {"model": str(choices.weights)})
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not any(noise in record.getMessage() for noise in NOISE)
 
 
 def _train(data: Path, choices: DetectorChoices, rate: float) -> Path:
@@ -175,12 +199,6 @@ def _tested(data: Path, choices: DetectorChoices, run: run_folder.RunFolder, tel
     run.plot("range-test.svg", charts.range_test(tried, rates.smoothed(losses), suggested))
     teller.say(f"range test: suggested rate {suggested:.2e}")
     return suggested
-
-
-def _device(wanted: str) -> str:
-    if wanted == "auto":
-        return "0" if torch.cuda.is_available() else "cpu"
-    return wanted
 
 
 def _calibration(labelled: Labelled, choices: DetectorChoices) -> Iterator[Any]:

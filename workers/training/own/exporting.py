@@ -1,6 +1,5 @@
 """Writes what a training found as files that the settings can name: ONNX and its card, float32 and int8."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,12 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from api.vision.embedder import squared
+from api.vision.embedder import Embedder, squared
+from api.vision.picture import Picture
 from api.vision.runtime import session
-from workers.training import onnx_file, quantise
-from workers.training.own.batches import PADDING
+from workers.training import embedder_card, onnx_file, quantise
 from workers.training.own.samples import Sample, load
 from workers.training.own.vector_network import DIMENSIONS, ClassifierGraph, VectorNetwork
+from workers.training.pictures import PADDING
 from workers.training.retrieval import Threshold
 
 CALIBRATION = 128
@@ -35,7 +35,7 @@ class Exported:
 def export(
     network: VectorNetwork, kind: str, out: Path, side: int, calibration: Sequence[Sample], labels: Sequence[str] = ()
 ) -> Exported:
-    """`kind` names the files. With `labels` the graph also gives a probability a class. `write_card` comes after."""
+    """`kind` names the files. With `labels` the graph also gives a probability a class. `write_card` tells the rest."""
     outputs = ["vectors", "probabilities"] if labels else ["vectors"]
     graph: nn.Module = ClassifierGraph(network) if labels else network
     files = Exported(out / f"{kind}.onnx", out / f"{kind}-int8.onnx")
@@ -45,6 +45,8 @@ def export(
     model = onnx_file.trace(graph, example, files.fp32, inputs="images", outputs=outputs, dynamic=dynamic)
     quantise.static_int8(model, files.int8, fed(calibration[:CALIBRATION], side))
     onnx_file.save_compact(model, files.fp32)
+    # Enough of a card to judge the files as they serve; the whole one is written when that is done.
+    write_card(files, side, {}, {}, "int8", labels=labels)
     return files
 
 
@@ -56,6 +58,16 @@ def fed(samples: Sequence[Sample], side: int) -> list[NDArray[np.float32]]:
 def _batch(samples: Sequence[Sample], side: int) -> NDArray[np.float32]:
     squares = np.stack([squared(load(sample, side), side, PADDING) for sample in samples])
     return np.ascontiguousarray(squares.transpose(0, 3, 1, 2), np.float32) * np.float32(1 / 255)
+
+
+def vectors(files: Exported, precision: str, samples: Sequence[Sample], side: int) -> NDArray[np.float32]:
+    """What the service makes of these pictures with the exported file; its card must be there."""
+    embedder = Embedder(files.fp32, 2, precision)
+    found = []
+    for sample in samples:
+        pixels = load(sample, side)
+        found.append(embedder.embed(Picture(pixels.shape[1], pixels.shape[0], pixels), None))
+    return np.concatenate(found)
 
 
 def outputs(model: Path, samples: Sequence[Sample], side: int, threads: int = 2) -> list[NDArray[np.float32]]:
@@ -75,36 +87,20 @@ def write_card(
     **told: object,
 ) -> Path:
     """What `api.vision` reads, and what people want to know. `judged` and `exact` by precision, fp32 and int8."""
-    card = {
-        "file": files.fp32.name,
-        "files": {"fp32": files.fp32.name, "int8": files.int8.name},
-        "default": default,
-        "input": {
-            "name": "images",
-            "layout": "NCHW",
-            "dtype": "float32",
-            "colour": "RGB",
-            "range": [0, 1],
-            "side": side,
-            "padding_value": PADDING / 255,
-            "fit": "Pad the crop to a square (centred, padding_value), then scale to side. Means and scales are inside "
-            "the graph. Batch is dynamic.",
-        },
-        "output": {
-            "name": "vectors",
-            "dimensions": DIMENSIONS,
-            "meaning": "Unit length; compare by dot product."
-            + (" A second output, probabilities, has a column a label." if labels else ""),
-        },
-        "exact_threshold": exact[default].cosine,
-        "exact_calibration": {name: asdict(found) for name, found in exact.items()},
-        "figures": {name: {key: round(one, 4) for key, one in found.items()} for name, found in judged.items()},
+    meaning = embedder_card.UNIT_LENGTH + (" A second output, probabilities, has a column a label." if labels else "")
+    return embedder_card.write(
+        files.fp32.with_suffix(".json"),
+        side,
+        DIMENSIONS,
+        meaning,
+        files={"fp32": files.fp32.name, "int8": files.int8.name},
+        default=default,
+        exact_threshold=exact[default].cosine if exact else 1.0,
+        exact_calibration={name: asdict(found) for name, found in exact.items()},
+        figures={name: {key: round(one, 4) for key, one in found.items()} for name, found in judged.items()},
         **({"labels": list(labels)} if labels else {}),
         **told,
-    }
-    path = files.fp32.with_suffix(".json")
-    path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    return path
+    )
 
 
 def better(judged: dict[str, dict[str, float]], figure: str) -> str:

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from workers.training.own import checkpoints, rates
 from workers.training.own.batches import Batch, Feeder
-from workers.training.own.losses import Loss
 from workers.training.own.problem import DataProblem
 from workers.training.own.progress import Teller
 from workers.training.own.run_folder import BEST, LAST, RunFolder
 from workers.training.own.samples import Sample
-from workers.training.own.vector_network import VectorNetwork, layer_rates
+from workers.training.own.vector_network import Loss, VectorNetwork, layer_rates
 
 WARM_SHARE = 0.1
 LAST_RATE_SHARE = 0.02

