@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from api.vision.crops import Pixels, shrunk
+from api.vision.crops import Pixels, reduced
 
 Mask = NDArray[np.float32]
 CLOSER = 0.75  # of width and height
@@ -47,7 +47,7 @@ def glances(pixels: Pixels) -> list[tuple[Pixels, float]]:
 
 def standing_free(pixels: Pixels) -> Thing | None:
     """What stands on white, as catalogs ask for it; None where the edge of the picture does not lead into white."""
-    small, _ = shrunk(pixels, CUT_SIDE)
+    small, _ = reduced(pixels, CUT_SIDE)
     framed = cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(255, 255, 255))
     reached = np.zeros((framed.shape[0] + 2, framed.shape[1] + 2), np.uint8)
     flags = 4 | cv2.FLOODFILL_MASK_ONLY | cv2.FLOODFILL_FIXED_RANGE
