@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.media.views import Candidate
+from api.search.exactness import Asked
 from api.search.match import Look, Match
 from api.search.outfits import Slot, slot_of
 from api.search.service import Finder
 
-ON_PAGE = Look(on_page=True)
+ON_PAGE = Look(asked=Asked.page)
 ANYTHING = "product"  # the detector's label for what has no other
 NEIGHBOURS = 24  # looked at a vector
 OFFERS = 2  # further offers of one product

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from api.catalog.schemas import ProductRead
+from api.search.exactness import Asked
 from api.vision.attributes import Attributes
 
 
@@ -27,17 +28,17 @@ class Match:
 @dataclass(frozen=True, slots=True)
 class Look:
     """What is known of the object searched for beside its vector; an empty part is not known and decides nothing.
-    `colours` are (name, share), `label` is the detector's; `on_page`: nobody asked for it, it was met on a page."""
+    `colours` are (name, share), `label` is the detector's; `asked` says how it came to be looked at."""
 
     colours: tuple[tuple[str, float], ...] = ()
     audience: str | None = None
     label: str | None = None
-    on_page: bool = False
+    asked: Asked = Asked.whole
 
     @classmethod
-    def of(cls, seen: Attributes, label: str | None) -> "Look":
+    def of(cls, seen: Attributes, label: str | None, asked: Asked) -> "Look":
         """Of an object that was looked at."""
-        return cls(tuple((colour.name, colour.share) for colour in seen.colours), label=label)
+        return cls(tuple((colour.name, colour.share) for colour in seen.colours), label=label, asked=asked)
 
 
 UNKNOWN_LOOK = Look()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from api.catalog.audience import audience_seen
 from api.errors import Unprocessable
 from api.kit.ids import new_id
+from api.search.exactness import Asked
 from api.search.match import Look
 from api.search.ranking import VOTERS
 from api.search.schemas import MOST_OBJECTS, FilterQuery, MatchRead, ObjectRead, SearchAnswer, SearchQuery
@@ -47,7 +48,10 @@ def _objects(
     boxes = [item.box for item in found] or [options.place() or WHOLE]
     seen: list[tuple[str | None, float | None]] = [(item.label, item.score) for item in found] or [(None, None)]
     vectors, attributes = ports.eyes.look(picture, boxes, [label for label, _ in seen])
-    looks = [Look.of(item, label) for item, (label, _) in zip(attributes, seen, strict=True)]
+    looks = [
+        Look.of(item, label, Asked.whole if box == WHOLE else Asked.part)
+        for item, (label, _), box in zip(attributes, seen, boxes, strict=True)
+    ]
     wrong = ports.verdicts.wrong(tenant_id, vectors)
     lines = ports.finder.match(
         vectors, catalog_ids=catalog_ids, k=options.limit, looks=looks, wrong=wrong, **options.filters()

@@ -210,7 +210,7 @@ class Finder:
             else:
                 margin = group.score - groups[1].score if len(groups) > 1 and not narrowed else None
                 agreement = agreement_of(look.colours, traits_of(leader).seen)
-                exact = self._rule.is_exact(score, margin, agreement, on_page=look.on_page)
+                exact = self._rule.is_exact(score, margin, agreement, look.asked)
             if wrong and any(hit.product_id in wrong for hit in group.hits):
                 exact = False
             matches.append(Match(leader, score, MatchType.exact if exact else MatchType.similar, offers))

@@ -7,7 +7,7 @@ part of its embedder.json with the figures it rests on; --new on photos of held-
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.search.exactness import MOST_MARGIN, ColourShares, agreement_of
-from api.settings import REPO_ROOT
+from api.settings import REPO_ROOT, VisionSettings
 from api.vision.attributes import attributes_in
 from api.vision.calibration import ExactCard
+from api.vision.detector import Detector
 from api.vision.embedder import Embedder
+from api.vision.picture import WHOLE
 from api.vision.picture import Picture as Decoded
 from workers.training import pictures
 
@@ -33,6 +35,7 @@ SURE_SEARCH, SURE_PAGE = 0.6, 0.8
 RIDGE = 1e-3
 NEVER = 1e6  # a sum that nothing reaches: no threshold was precise enough
 COSINE, MARGIN, COLOUR = range(3)
+MIN_SCORE, MOST_OBJECTS = 0.25, 20  # as a search looks
 PHOTOS, OTHERS = 900, 2000  # as many at most: more change no figure
 
 
@@ -105,12 +108,13 @@ def simulate(studio: Pictures, photos: Pictures, others: Vectors, seed: int = 5)
 
 @dataclass(frozen=True)
 class Fitted:
-    """A card and what its like said of products it was not fitted on: of searches (somebody asked a catalog for it) and
-    of pages (the picture may show anything)."""
+    """A card and what its like said of products it was not fitted on: of searches (somebody asked a catalog for it), of
+    pages (the picture may show anything) and, where they were tried, of things cut out of their pictures."""
 
     card: ExactCard
     search: ExactFigures
     page: ExactFigures
+    part: ExactFigures | None = None
 
 
 def fit(trials: Trials, same_picture: float = 0.98) -> Fitted:
@@ -132,6 +136,20 @@ def fit(trials: Trials, same_picture: float = 0.98) -> Fitted:
     least, page = (min(_least(sums, trials, rows, sure), NEVER) for rows, sure in kinds)
     card = ExactCard(cosine, margin, colour, bias, least, page, unknown, same_picture)
     return Fitted(card, judge(trials, said[0]), judge(trials, said[1]))
+
+
+def with_parts(fitted: Fitted, parts: Trials) -> Fitted:
+    """The same card with a threshold for `parts`: searches with things cut out of their pictures, which are right less
+    often at the same sum. The coefficients stay."""
+    card, features = fitted.card, parts.features.copy()
+    features[~np.isfinite(features[:, COLOUR]), COLOUR] = card.colour_unknown
+    sums = _sums(features, (np.array([card.cosine, card.margin, card.colour]), card.bias))
+    fold, said = _folds(parts.product), np.zeros(len(sums), bool)
+    for number in range(FOLDS):
+        rows = parts.closed & (fold != number)
+        said[fold == number] = sums[fold == number] >= _least(sums, parts, rows, SURE_SEARCH)
+    least = min(_least(sums, parts, parts.closed, SURE_SEARCH), NEVER)
+    return replace(fitted, card=msgspec.structs.replace(card, least_of_part=least), part=judge(parts, said))
 
 
 def _held_out(
@@ -227,10 +245,11 @@ def measure(shared: Path, models: Path, *, new: bool) -> Fitted:
     others = [picture for picture in found if picture.source.startswith("garment")]
     drawn = [photos[i] for i in rng.permutation(len(photos))[:PHOTOS]]
     beside = [others[i] for i in rng.permutation(len(others))[:OTHERS]]
-    embedder = Embedder(models / "embedder.onnx", threads=2)
+    embedder, detector = Embedder(models / "embedder.onnx", threads=2), Detector(VisionSettings().detector, threads=2)
     studio = _looked_at(embedder, [picture for picture in found if picture.source == "studio"])
     fillers = _looked_at(embedder, beside, colours=False).vectors
-    return fit(simulate(studio, _looked_at(embedder, drawn), fillers), same_picture_of(studio.vectors, fillers))
+    whole = fit(simulate(studio, _looked_at(embedder, drawn), fillers), same_picture_of(studio.vectors, fillers))
+    return with_parts(whole, simulate(studio, _looked_at(embedder, drawn, detector), fillers))
 
 
 def same_picture_of(studio: Vectors, others: Vectors) -> float:
@@ -241,15 +260,23 @@ def same_picture_of(studio: Vectors, others: Vectors) -> float:
     return round(min(0.999, max(0.98, float(likeness.max()) + 0.004)), 4)
 
 
-def _looked_at(embedder: Embedder, chosen: list[pictures.Picture], *, colours: bool = True) -> Pictures:
-    vectors, seen = [], list[ColourShares]()
+def _looked_at(
+    embedder: Embedder, chosen: list[pictures.Picture], detector: Detector | None = None, *, colours: bool = True
+) -> Pictures:
+    """As wholes or, with a detector, the surest thing on each; pictures on which it finds nothing are left out."""
+    vectors, names, seen = [], list[str](), list[ColourShares]()
     for picture in chosen:
-        pixels = np.asarray(pictures.read(picture), np.uint8)
+        pixels = np.ascontiguousarray(pictures.read(picture), np.uint8)
         decoded = Decoded(pixels.shape[1], pixels.shape[0], pixels)
-        vectors.append(embedder.embed(decoded, None)[0])
-        looks = attributes_in(decoded, None, (None,))[0].colours if colours else ()
+        found = detector.detect(decoded, MIN_SCORE, MOST_OBJECTS) if detector else []
+        if detector and not found:
+            continue
+        boxes = [one.box for one in found] or [WHOLE]
+        looks = attributes_in(decoded, boxes, [one.label for one in found] or [None])[0].colours if colours else ()
+        vectors.append(embedder.embed(decoded, boxes[:1])[0])
+        names.append(picture.name)
         seen.append(tuple((colour.name, colour.share) for colour in looks))
-    return Pictures(np.stack(vectors), np.array([picture.name for picture in chosen]), seen)
+    return Pictures(np.stack(vectors), np.array(names), seen)
 
 
 def main() -> None:
@@ -260,7 +287,8 @@ def main() -> None:
     parser.add_argument("--new", action="store_true")
     given = parser.parse_args()
     fitted = measure(given.data, given.models, new=given.new)
-    told = {"search": asdict(fitted.search), "page": asdict(fitted.page)}
+    figures = {"search": fitted.search, "part": fitted.part, "page": fitted.page}
+    told = {name: asdict(one) for name, one in figures.items() if one}
     print(json.dumps({"exact": msgspec.to_builtins(fitted.card), "figures": told}, indent=2))  # noqa: T201 - what it is for
 
 

@@ -1,8 +1,9 @@
 """When a match may be called exact."""
 
+import msgspec
 import pytest
 
-from api.search.exactness import ExactRule, agreement_of
+from api.search.exactness import Asked, ExactRule, agreement_of
 from api.vision.calibration import ExactCard
 
 CARD = ExactCard(
@@ -36,8 +37,16 @@ def test_nearness_lead_and_colours_decide_together(
 
 def test_a_page_takes_more_than_a_search() -> None:
     assert RULE.is_exact(0.8, 0.08, 0.5)
-    assert not RULE.is_exact(0.8, 0.08, 0.5, on_page=True)
-    assert RULE.is_exact(0.8, 0.16, 0.5, on_page=True)
+    assert not RULE.is_exact(0.8, 0.08, 0.5, Asked.page)
+    assert RULE.is_exact(0.8, 0.16, 0.5, Asked.page)
+
+
+def test_a_thing_cut_out_of_a_picture_takes_more_than_a_whole_one_where_it_was_measured() -> None:
+    strict = ExactRule(0.9, msgspec.structs.replace(CARD, least_of_part=1.7))
+    assert strict.is_exact(0.8, 0.08, 0.5)
+    assert not strict.is_exact(0.8, 0.08, 0.5, Asked.part)
+    assert strict.is_exact(0.8, 0.13, 0.5, Asked.part)
+    assert RULE.is_exact(0.8, 0.08, 0.5, Asked.part)
 
 
 def test_without_a_calibration_the_threshold_decides_for_the_nearest_alone() -> None:
@@ -53,7 +62,7 @@ def test_what_stands_alone_has_beaten_nobody_and_must_reach_the_threshold() -> N
     assert RULE.is_exact(0.85, 0.2, 1.0)
     assert not RULE.is_exact(0.85, None, 1.0)  # 8.5 + 2 - 9 is enough for the sum
     assert RULE.is_exact(0.91, None, 1.0)
-    assert not RULE.is_exact(0.91, None, 0.0, on_page=True)
+    assert not RULE.is_exact(0.91, None, 0.0, Asked.page)
 
 
 def test_agreement_is_the_share_of_colours_that_both_have() -> None:

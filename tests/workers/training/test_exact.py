@@ -1,10 +1,13 @@
 """The calibration of `exact`: on made-up products whose answer is known."""
 
+from dataclasses import replace
+
+import msgspec
 import numpy as np
 import pytest
 
-from api.search.exactness import ExactRule
-from workers.training.exact import CATALOGS, Pictures, Trials, fit, judge, same_picture_of, simulate
+from api.search.exactness import Asked, ExactRule
+from workers.training.exact import CATALOGS, Pictures, Trials, fit, judge, same_picture_of, simulate, with_parts
 
 PRODUCTS, PHOTOS, DIM = 64, 6, 32
 
@@ -16,7 +19,11 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 @pytest.fixture(scope="module")
 def trials() -> Trials:
     """Photos between right beside their product and anywhere."""
-    rng = np.random.default_rng(0)
+    return searches(drawn=0)
+
+
+def searches(drawn: int) -> Trials:
+    rng = np.random.default_rng(drawn)
     names = np.array([f"p{n:02d}" for n in range(PRODUCTS)])
     studio = unit(rng.normal(size=(PRODUCTS, DIM)))
     noise = rng.uniform(0.2, 2.5, (PRODUCTS, PHOTOS, 1)) * rng.normal(size=(PRODUCTS, PHOTOS, DIM)) / np.sqrt(DIM)
@@ -46,12 +53,29 @@ def test_what_is_called_exact_is_right_also_where_the_product_is_missing(trials:
     assert (card.margin > 0, card.colour) == (True, 0.0)
     rule = ExactRule(2.0, card)
     said = np.array(
-        [rule.is_exact(float(cosine), float(margin), None, on_page=True) for cosine, margin, _ in trials.features]
+        [rule.is_exact(float(cosine), float(margin), None, Asked.page) for cosine, margin, _ in trials.features]
     )
     assert judge(trials, said).precision.value >= 0.93  # as it serves, so it was fitted
     assert fitted.search.precision_closed.value >= 0.93
     assert fitted.search.recall.value >= figures.recall.value
     assert card.least <= card.least_on_page
+
+
+def test_things_cut_out_get_a_threshold_of_their_own(trials: Trials) -> None:
+    """Searches that are wrong more often at the same sum: every third right one is made a wrong one."""
+    rng = np.random.default_rng(3)
+    parts = searches(drawn=4)
+    parts = replace(parts, right=parts.right & (rng.random(len(parts.right)) > 0.3 * (parts.features[:, 1] < 0.25)))
+    whole = fit(trials)
+    fitted = with_parts(whole, parts)
+    assert fitted.card.least_of_part is not None
+    assert fitted.card.least_of_part > fitted.card.least
+    assert msgspec.structs.replace(fitted.card, least_of_part=None) == whole.card
+    rule = ExactRule(2.0, fitted.card)
+    said = np.array([rule.is_exact(float(cosine), float(lead), None, Asked.part) for cosine, lead, _ in parts.features])
+    assert judge(parts, said).precision_closed.value >= 0.95
+    assert fitted.part is not None
+    assert fitted.part.recall.value > 0.1
 
 
 def test_where_nothing_can_be_told_apart_nothing_is_exact() -> None:
