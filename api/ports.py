@@ -29,6 +29,7 @@ from api.kit.secrets import Secrets, load_secrets
 from api.media.memory import MediaMemory
 from api.media.serving import TagServer
 from api.media.shelf import Shelf
+from api.media.voters import NetworkShares
 from api.search.coclicks import CoClicks
 from api.search.exactness import ExactRule
 from api.search.index import ProductIndex
@@ -67,6 +68,7 @@ class Ports:
     sealer: TokenSealer
     collector: Collector
     meter: Meter
+    network_shares: NetworkShares = field(default_factory=NetworkShares)
     limits: UsageGate = field(init=False)
     shelf: Shelf = field(init=False)
     auction: Auction = field(init=False)

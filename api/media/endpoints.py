@@ -35,9 +35,10 @@ def list_media(
     cursor: CursorParams,
     site_id: Annotated[str | None, Query(max_length=40)] = None,
     status: MediaStatus | None = None,
+    objected: Annotated[bool, Query(description="Only those on which shoppers have said `not_this`.")] = False,
 ) -> Page[MediaRead]:
     """Pictures and videos of the publisher's pages with their tags, newest first."""
-    return page_of(service.page(site_id, status, cursor), cursor.limit, lambda media: media.id)
+    return page_of(service.page(site_id, status, cursor, objected=objected), cursor.limit, lambda media: media.id)
 
 
 @router.get("/media/{media_id}")

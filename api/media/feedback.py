@@ -5,7 +5,7 @@ A script can ask for many views, so the words that come from one network on one 
 that many see needs more of them, words end after KEPT, they only ever take a few products off this one tag of this one
 site, its publisher sees them, and what the publisher has pinned or approved stands above them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -27,6 +27,9 @@ MOST_OFF = 4  # products of one tag, half of those that are kept for it
 KEPT = timedelta(days=60)  # catalogs and seasons change, and so does what a tag shows
 # More words an hour than people say: a page with 10,000 readers an hour, of whom one in twenty says something.
 PER_SITE, WINDOW = 500, timedelta(hours=1)
+# Of one voter on one tag: more than there are products to say something of, and few enough to count at every word.
+PER_VOTER = 20
+PER_TAG = 5000  # a hundred times what it takes at most: every word has them counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,17 @@ def needed_of(views: int) -> int:
     return min(max(ceil(views * SHARE_OF_VIEWS), LEAST_VOTERS), MOST_VOTERS)
 
 
-def off_of(counts: Iterable[Count], needed: int) -> list[str]:
-    """The products that the words take off a tag, the most voted down first."""
+def off_of(counts: Iterable[Count], needed: int, matched: Collection[str]) -> list[str]:
+    """The products that the words take off a tag that has `matched` ones: those first that would stand on it, the most
+    voted down first."""
     found = [votes for votes in summed(counts) if votes.weighs(needed)]
-    return [votes.product_id for votes in sorted(found, key=lambda votes: -votes.not_this)[:MOST_OFF]]
+    found.sort(key=lambda votes: (votes.product_id not in matched, -votes.not_this))
+    return [votes.product_id for votes in found[:MOST_OFF]]
+
+
+def objected_in(counts: Iterable[Count]) -> bool:
+    """Whether anybody has said "not this"."""
+    return any(verdict is Verdict.not_this for _, verdict, _ in counts)
 
 
 class Feedback:
@@ -91,6 +101,7 @@ class Feedback:
             at=self._now,
         )
         self._votes.put(word)
+        self._votes.keep_newest(tag.id, voter, PER_VOTER)
         self._settle(tag, tag.votes_needed)
 
     def settle(self, tag_id: str, needed: int) -> None:
@@ -104,6 +115,8 @@ class Feedback:
         return self._votes.counts(tag_ids, self._now - KEPT)
 
     def _settle(self, tag: Tag, needed: int) -> None:
-        off = off_of(self.standing([tag.id])[tag.id], needed)
+        counts = self.standing([tag.id])[tag.id]
+        off = off_of(counts, needed, tag.matched_ids)
+        tag.objected = objected_in(counts)
         if (off, needed) != (tag.voted_off, tag.votes_needed):
             tag.voted_off, tag.votes_needed, tag.updated_at = off, needed, self._now

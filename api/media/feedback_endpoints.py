@@ -3,10 +3,11 @@
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel
 
-from api.errors import BadRequest, FieldError, TooLarge, Unprocessable
+from api.errors import BadRequest, FieldError, Forbidden, TooLarge, TooManyRequests, Unprocessable
 from api.events.agents import agent_flag
 from api.events.reasons import Flag
 from api.events.service import MAX_AGENT_CHARS
@@ -19,6 +20,7 @@ from api.ports import Ports, PortsDep
 
 router = APIRouter(prefix="/v1", tags=["tags"])
 MAX_BODY_BYTES = 4096
+OPEN_S = 300  # a page may remember that long whether votes are taken; the server refuses them at once
 
 
 class FeedbackRequest(msgspec.Struct, frozen=True):
@@ -27,6 +29,12 @@ class FeedbackRequest(msgspec.Struct, frozen=True):
     key: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     token: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TOKEN_CHARS)]
     verdict: Verdict
+
+
+class FeedbackOpen(BaseModel):
+    """Whether words are taken."""
+
+    open: bool
 
 
 _decoder = msgspec.json.Decoder(FeedbackRequest)
@@ -73,6 +81,15 @@ async def feedback(request: Request, ports: PortsDep) -> Response:
     return Response(msgspec.json.encode({"counted": flag is None}), 202, headers, "application/json")
 
 
+@router.get("/feedback", response_model=FeedbackOpen)
+async def feedback_open(request: Request, ports: PortsDep, key: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """Whether the site of this publishable key takes shoppers' words: the script asks before it offers the button."""
+    origin = request.headers.get("origin")
+    site = await run_in_threadpool(ports.sites.resolve, key, origin)
+    headers = {"Access-Control-Allow-Origin": origin or "", "Cache-Control": f"max-age={OPEN_S}", "Vary": "Origin"}
+    return Response(FeedbackOpen(open=site.controls.votes).model_dump_json(), 200, headers, "application/json")
+
+
 @router.options("/feedback", include_in_schema=False)
 async def feedback_preflight(request: Request) -> Response:
     """A preflight carries no key, so it promises nothing: the call itself is checked."""
@@ -101,6 +118,8 @@ def _parsed(body: bytes) -> FeedbackRequest:
 def _taken(ports: Ports, said: FeedbackRequest, origin: str | None, agent: str, address: str) -> Flag | None:
     """Why it does not count, or None once it is stored."""
     site = ports.sites.resolve(said.key, origin)
+    if not site.controls.votes:
+        raise Forbidden("This site takes no votes: its publisher has switched them off.", code="votes_off")
     try:
         claims = ports.sealer.open(said.token, ports.clock.now())
     except TokenExpired as error:
@@ -112,6 +131,9 @@ def _taken(ports: Ports, said: FeedbackRequest, origin: str | None, agent: str, 
     flag = agent_flag(agent)
     if flag is None:
         now, key = ports.clock.now(), next(iter(ports.secrets.token_keys.values()))
+        if not ports.network_shares.takes(site.site_id, address, now):
+            detail = "Much feedback has come from your network; send this later."
+            raise TooManyRequests(detail, headers={"Retry-After": "3600"})
         voter = voter_of(key, claims.tag_id, claims.nonce, address, now)
         with ports.database.write() as session:
             Feedback(session, site.tenant_id, now).say(claims, said.verdict, voter)

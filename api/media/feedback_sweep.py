@@ -8,7 +8,7 @@ from sqlmodel import Session
 
 from api.events.store import KEYS, EventStore, StoreUnavailable
 from api.kit.db import Database
-from api.media.feedback import KEPT, Feedback, needed_of, off_of
+from api.media.feedback import KEPT, PER_TAG, Feedback, needed_of, objected_in, off_of
 from api.media.votes_repository import Count, Judged, VotesAcrossTenants
 
 log = logging.getLogger(__name__)
@@ -30,15 +30,21 @@ def sweep(database: Database, store: EventStore, now: datetime) -> int:
         with database.read() as session:
             tags = VotesAcrossTenants(session).judged(after, AT_ONCE)
             words = _standing(session, tags, now)
+            crowded = VotesAcrossTenants(session).crowded([tag.tag_id for tag in tags], PER_TAG)
         if not tags:
             break
         views = _views(store, tags, now)
         for tag in tags:
             needed = tag.votes_needed if views is None else needed_of(views.get(tag.tag_id, 0))
-            if (off_of(words[tag.tag_id], needed), needed) != (tag.voted_off, tag.votes_needed):
+            counts = words[tag.tag_id]
+            off, objected = off_of(counts, needed, tag.matched), objected_in(counts)
+            if (off, needed, objected) != (tag.voted_off, tag.votes_needed, tag.objected):
                 with database.write() as session:
                     Feedback(session, tag.tenant_id, now).settle(tag.tag_id, needed)
                 changed += 1
+        for tag_id in crowded:
+            with database.write() as session:
+                VotesAcrossTenants(session).thin_out(tag_id, PER_TAG)
         after = tags[-1].tag_id
     with database.write() as session:
         VotesAcrossTenants(session).forget_before(now - KEPT)

@@ -119,6 +119,15 @@ class Tag(SQLModel, table=True):
     """
 
     __tablename__ = "tags"
+    __table_args__ = (
+        Index(
+            "ix_tags_objected",
+            "tenant_id",
+            "media_id",
+            sqlite_where=text("objected = 1"),
+            postgresql_where=text("objected"),
+        ),
+    )
 
     id: str = Field(primary_key=True)
     tenant_id: str = Field(foreign_key="tenants.id")
@@ -153,8 +162,15 @@ class Tag(SQLModel, table=True):
     )
     # how many voters that takes: more where many see the tag
     votes_needed: int = Field(default=3, sa_column_kwargs={"server_default": text("3")})
+    # whether a word that still counts says "not this": derived, so that its publisher finds it without counting
+    objected: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
+
+    @property
+    def matched_ids(self) -> frozenset[str]:
+        """The products that match it."""
+        return frozenset(row["product_id"] for row in self.matches)
 
     @property
     def edited(self) -> bool:

@@ -32,8 +32,10 @@ class MediaRepository(TenantRepository):
         query = select(Site.id).where(Site.id == site_id, Site.tenant_id == self.tenant_id)
         self.session.exec(query.with_for_update(key_share=True)).all()
 
-    def page(self, site_id: str | None, status: MediaStatus | None, after: str | None, limit: int) -> Sequence[Media]:
-        """Media of sites, newest first, one more than the page holds."""
+    def page(
+        self, site_id: str | None, status: MediaStatus | None, after: str | None, limit: int, *, objected: bool = False
+    ) -> Sequence[Media]:
+        """Media of sites, newest first, one more than the page holds; `objected`: with a tag said to be wrong."""
         query = select(Media).where(Media.tenant_id == self.tenant_id, col(Media.site_id).is_not(None))
         if site_id:
             query = query.where(Media.site_id == site_id)
@@ -41,6 +43,9 @@ class MediaRepository(TenantRepository):
             query = query.where(col(Media.blocked))
         elif status:
             query = query.where(~col(Media.blocked), Media.state == MediaState(status))
+        if objected:
+            said = select(Tag.media_id).where(Tag.tenant_id == self.tenant_id, col(Tag.objected))
+            query = query.where(col(Media.id).in_(said))
         if after:
             query = query.where(Media.id < after)
         return self.session.exec(query.order_by(col(Media.id).desc()).limit(limit + 1)).all()

@@ -49,9 +49,12 @@ class MediaService:
         self._shelf = shelf
         self._now = now
 
-    def page(self, site_id: str | None, status: MediaStatus | None, cursor: Cursor) -> Sequence[MediaRead]:
-        """Media with their tags, newest first, one more than the page holds."""
-        rows = self._rows.page(site_id, status, cursor.after, cursor.limit)
+    def page(
+        self, site_id: str | None, status: MediaStatus | None, cursor: Cursor, *, objected: bool = False
+    ) -> Sequence[MediaRead]:
+        """Media with their tags, newest first, one more than the page holds; `objected`: only where shoppers have said
+        "not this"."""
+        rows = self._rows.page(site_id, status, cursor.after, cursor.limit, objected=objected)
         tags = self._rows.tags_of([media.id for media in rows])
         votes = self._votes.counts([tag.id for found in tags.values() for tag in found])
         return [self._read(media, tags[media.id], votes) for media in rows]

@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-MAX_TITLE = 200  # of a title's characters; what makes things differ stands in front
-MAX_WORDS = 24
+MAX_TITLE = 200  # of a title's characters; what stands behind them must be the same in all
 LEAST_LETTERS = 3  # of a word that names something: the t of a T-shirt does not
-WORD = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)?")
+# accents that stand alone, and scripts whose vowels are no letters of their own (Devanagari to Sinhala, Thai, Lao)
+_LETTER = r"(?:[^\W\d_]|[\u0300-\u036f\u0900-\u0dff\u0e00-\u0eff])"
+WORD = re.compile(rf"{_LETTER}+|\d+(?:[.,]\d+)?")
 _SIZES = "xxs xs s m l xl xxl xxxl small medium large size grösse größe taille"
 _FILLERS = "the a an of for and with in by new der die das und für mit le la les de du et pour"
 _COLOURS = """black white grey gray silver gold golden beige cream ivory sand camel tan brown chocolate cognac red
@@ -26,11 +27,12 @@ GROUP_NAMES = ("item_group_id", "item group id")
 @dataclass(frozen=True, slots=True)
 class TitleWords:
     """`words` without colours, numbers and fillers, and without sizes where they are a garment's: medium fat milk and
-    large eggs are things of their own."""
+    large eggs are things of their own. `numbers` sorted, each as often as it is said: a shelf of 40 x 40 x 80
+    is none of 40 x 80 x 80."""
 
     words: frozenset[str]
     colours: frozenset[str]
-    numbers: frozenset[str]
+    numbers: tuple[str, ...]
 
     @property
     def naming(self) -> int:
@@ -42,11 +44,14 @@ def words_of(title: str, brand: str | None, *, worn: bool) -> TitleWords:
     """A title taken apart; the brand's own words are left out, because some sellers write them and some do not."""
     own = frozenset(WORD.findall((brand or "").casefold()))
     without = own | FILLERS | SIZES if worn else own | FILLERS
-    kept = [word for word in WORD.findall(title[:MAX_TITLE].casefold())[:MAX_WORDS] if word not in without]
+    kept = [word for word in WORD.findall(title[:MAX_TITLE].casefold()) if word not in without]
+    words = {word for word in kept if not word[0].isdigit() and word not in COLOURS}
+    if rest := title[MAX_TITLE:].casefold().strip():
+        words.add(f"{hash(rest):x}")
     return TitleWords(
-        frozenset(word for word in kept if not word[0].isdigit() and word not in COLOURS),
+        frozenset(words),
         frozenset(word for word in kept if word in COLOURS),
-        frozenset(word.replace(",", ".") for word in kept if word[0].isdigit()),
+        tuple(sorted(word.replace(",", ".") for word in kept if word[0].isdigit())),
     )
 
 

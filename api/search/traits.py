@@ -99,4 +99,4 @@ def _family(product: ProductRead, words: TitleWords, group: str) -> tuple[str, .
         return (product.catalog_id, group)
     if words.naming < 2:
         return None
-    return ((product.brand or product.catalog_id).casefold(), *sorted(words.words), *sorted(words.numbers))
+    return ((product.brand or product.catalog_id).casefold(), *sorted(words.words), *words.numbers)

@@ -56,12 +56,14 @@ Names = Annotated[
 
 
 class SiteControls(BaseModel):
-    """The publisher's say over tags. `review`: tags wait for approval before pages see them."""
+    """The publisher's say over tags. `review`: tags wait for approval before pages see them. `votes`: shoppers may say
+    that a product is not what a picture shows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     review: bool = False
+    votes: bool = True
     max_tags_image: int = Field(default=5, ge=0, le=20)
     max_tags_video: int = Field(default=3, ge=0, le=10)
     blocked_brands: Names = []

@@ -1,5 +1,6 @@
 """A brand's pages: the CTR report, catalogs with their imports and products, campaigns, invoices."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
@@ -13,7 +14,7 @@ from api.ads.schemas import CampaignCreate, CampaignUpdate
 from api.ads.service import AdsService
 from api.billing.service import BillingService
 from api.catalog.imports import ImportService
-from api.catalog.schemas import CatalogCreate, CatalogUpdate, ImportMode
+from api.catalog.schemas import CatalogCreate, CatalogUpdate, ImportErrorRead, ImportMode
 from api.catalog.service import CatalogService, ProductService
 from api.catalog.upload import keep_feed
 from api.errors import ApiError
@@ -41,6 +42,16 @@ def _imports(session: Any, ports: Ports, who: Viewer) -> ImportService:
 
 def _ads(session: Any, ports: Ports, who: Viewer) -> AdsService:
     return AdsService(session, who.tenant_id, who.principal.actor, ports.clock.now())
+
+
+def _told_once(errors: Sequence[ImportErrorRead]) -> list[tuple[str | None, str, list[int]]]:
+    """(field, reason, lines): a column that a feed lacks is one line of text, not one a row."""
+    told: dict[tuple[str | None, str], list[int]] = {}
+    for error in errors:
+        lines = told.setdefault((error.field, error.reason), [])
+        if error.line:
+            lines.append(error.line)
+    return [(field, reason, lines) for (field, reason), lines in told.items()]
 
 
 @router.get("")
@@ -134,7 +145,7 @@ def import_page(request: Request, session: ReadSession, ports: PortsDep, who: Br
     """How far an import is; the card renews itself until it is done."""
     job = _imports(session, ports, who).get(import_id)
     template = "brand/import_card.html" if request.headers.get("hx-request") else "brand/import.html"
-    return render(request, template, viewer=who, page="catalogs", job=job)
+    return render(request, template, viewer=who, page="catalogs", job=job, wrong=_told_once(job.errors))
 
 
 @router.get("/campaigns")

@@ -122,7 +122,7 @@ async def search_now(
         return render(request, "developer/found.html", 422, problem=f"This picture cannot be used: {error.reason}.")
     ports.meter.record(who.tenant_id, "search", query_id=answer.query_id)
     shown = await run_in_threadpool(_data_url, data, image.content_type or "")
-    return render(request, "developer/found.html", answer=answer, shown=shown)
+    return render(request, "developer/found.html", answer=answer, shown=shown, floor=ports.eyes.similar_floor)
 
 
 def _data_url(data: bytes, content_type: str) -> str:

@@ -15,7 +15,7 @@ from api.media.models import TagState
 from api.media.schemas import MediaRead, MediaStatus, MediaUpdate, TagUpdate
 from api.media.service import MediaService
 from api.ports import Ports, PortsDep
-from api.sites.schemas import SiteCreate, SiteRead
+from api.sites.schemas import SiteCreate, SiteRead, SiteUpdate
 from api.sites.service import SiteService
 from dashboard.problems import in_words
 from dashboard.rendering import render
@@ -55,10 +55,10 @@ def report_csv(ports: PortsDep, who: Publisher, asked: AskedFor) -> Response:
 @router.get("/media")
 def media(
     request: Request, session: ReadSession, ports: PortsDep, who: Publisher, cursor: CursorParams,
-    status: MediaStatus | None = None,
+    status: MediaStatus | None = None, objected: bool = False,
 ) -> Response:  # fmt: skip
     """Pictures and videos with the tags drawn on them."""
-    rows = _media(session, ports, who).page(None, status, Cursor(cursor.after, MEDIA))
+    rows = _media(session, ports, who).page(None, status, Cursor(cursor.after, MEDIA), objected=objected)
     page = page_of(rows, MEDIA, lambda row: row.id)
     return render(
         request,
@@ -70,6 +70,7 @@ def media(
         names=_spoken_of(ports, page.items),
         status=status,
         statuses=list(MediaStatus),
+        objected=objected,
     )
 
 
@@ -127,6 +128,19 @@ def create_site(
         return _sites_page(request, ports, who, rows, 422, form=form, problem=in_words(error))
     _sites(session, ports, who).create(data)
     session.commit()
+    return RedirectResponse("/publisher/sites", status_code=303)
+
+
+@router.post("/sites/{site_id}/votes", dependencies=[CsrfChecked])
+def take_votes(
+    session: WriteSession, ports: PortsDep, who: Publisher, site_id: str, votes: Annotated[bool, Form()]
+) -> Response:
+    """Let shoppers say "not this" on a site, or no longer; the server minds it at once, pages within minutes."""
+    service = _sites(session, ports, who)
+    controls = service.get(site_id).controls.model_copy(update={"votes": votes})
+    service.update(site_id, SiteUpdate(controls=controls))
+    session.commit()
+    ports.sites.forget()
     return RedirectResponse("/publisher/sites", status_code=303)
 
 

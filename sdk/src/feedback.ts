@@ -47,7 +47,16 @@ const furnish = (root: ShadowRoot): ((text: string) => void) => {
 const asAllowed = (send: Send, allowed: () => Verdict): Send => async (body, leaving) =>
   ({ allow: () => send(body, leaving), hold: () => 0, deny: () => null })[allowed()]();
 
-export const start = (api: string, key: string, allowed: () => Verdict): ((shown: Shown) => void) => {
+const ASK_MS = 5000;
+
+/** Whether the site takes words at all. Where that cannot be learnt the button is offered: the server decides on the word itself. */
+const isOpen = (api: string, key: string): Promise<boolean> =>
+  fetch(`${api}/v1/feedback?key=${encodeURIComponent(key)}`, { credentials: "omit", signal: AbortSignal.timeout(ASK_MS) })
+    .then((answer) => answer.json())
+    .then((said: { open?: unknown } | null) => said?.open !== false, () => true);
+
+export const start = (api: string, key: string, allowed: () => Verdict): ((shown: Shown) => Promise<void>) => {
+  const open = isOpen(api, key);
   const delivery = createDelivery(asAllowed(transport(`${api}/v1/feedback`), allowed), {
     now: () => performance.now(),
     later: (run, ms) => void setTimeout(safe(run), ms),
@@ -124,10 +133,10 @@ export const start = (api: string, key: string, allowed: () => Verdict): ((shown
   });
   listen(window, "online", () => delivery.flush(true));
 
-  return (shown) => {
+  return async (shown) => {
     const { card, main, spot: { tag } } = shown;
     // Meanwhile the card may show something else.
-    if (!main.isConnected) return;
+    if (!(await open) || !main.isConnected) return;
     if (!tell) {
       tell = furnish(card.getRootNode() as ShadowRoot);
       new MutationObserver(safe(() => { if (card.hidden) settle(); })).observe(card, { attributeFilter: ["hidden"] });

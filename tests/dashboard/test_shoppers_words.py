@@ -139,3 +139,37 @@ def test_anothers_tag_is_not_there_and_a_form_of_another_page_is_refused(
     assert decide(person("publisher"), tag.id, "approved").status_code == 404
     without_token = publisher.client.post(f"/publisher/tags/{tag.id}", data={"state": "hidden"}, headers=PAGE)
     assert without_token.status_code == 403
+
+
+def test_pictures_that_shoppers_object_to_are_listed_alone(
+    world: World, publisher: Person, tagged: tuple[str, dict[str, str]]
+) -> None:
+    url, _ = tagged
+    assert "No shopper has an objection" in publisher.get("/publisher/media?objected=true")
+    not_this(world, url, 1)
+    page = publisher.get("/publisher/media?objected=true")
+    assert url in page
+    assert "1 × not this" in words(page)
+    assert "No shopper has an objection" in publisher.get("/publisher/media?objected=true&status=failed")
+
+
+def test_votes_are_switched_off_and_on(
+    world: World, publisher: Person, person: Callable[..., Person], tagged: tuple[str, dict[str, str]]
+) -> None:
+    switch = f"/publisher/sites/{world.site['id']}/votes"
+    world.controls(blocked_brands=["Nobody"])
+    assert "Take no votes" in publisher.get("/publisher/sites")
+    page = publisher.post(switch, {"votes": "false"}).text
+    assert "votes off" in page
+    assert switch in page
+    token = world.media(tagged[0])[0]["tags"][0]["token"]
+    body = {"key": world.site["key"], "token": token, "verdict": "not_this"}
+    headers = {"Origin": ORIGIN, "User-Agent": BROWSER}
+    assert world.client.post("/v1/feedback", json=body, headers=headers).status_code == 403
+    # neither another publisher nor a form of another page
+    assert person("publisher").post(switch, {"votes": "true"}).status_code == 404
+    assert publisher.client.post(switch, data={"votes": "true"}, headers=PAGE).status_code == 403
+    assert "votes on" in publisher.post(switch, {"votes": "true"}).text
+    assert world.client.post("/v1/feedback", json=body, headers=headers).status_code == 202
+    site = world.client.get(f"/v1/sites/{world.site['id']}", headers=world.publisher.auth).json()
+    assert site["controls"]["blocked_brands"] == ["Nobody"], "the rest of what was decided stays"

@@ -23,7 +23,7 @@ from api.kit.clock import SystemClock
 from api.kit.db import Database
 from api.kit.migrations import current_and_head, schema_problem, upgrade
 from api.kit.paging import Cursor
-from api.media.models import TagVote, Verdict
+from api.media.models import Media, MediaKind, MediaState, Tag, TagVote, Verdict
 from api.sites.models import Site
 
 assert tables  # the import fills the metadata
@@ -168,6 +168,15 @@ def test_every_value_of_an_enum_can_be_stored(database: Database) -> None:
     assert held == wanted
 
 
+def _before(database: Database, revision: str) -> None:
+    config = migrations._config()
+    with database.engine.execution_options(write=True).connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+        connection.commit()
+    assert current_and_head(database)[0] == revision
+
+
 def test_words_from_before_there_were_voters_are_voters_of_their_own(database: Database) -> None:
     """0008 on a store that has them, after a way down that leaves them there."""
     upgrade(database)
@@ -183,12 +192,33 @@ def test_words_from_before_there_were_voters_are_voters_of_their_own(database: D
         for nonce in ("one", "two"):
             word = {"tag_id": "tag_a", "nonce": nonce, "product_id": "prd_a", "verdict": Verdict.right, "voter": "same"}
             session.add(TagVote(**owner, **word, at=now))
-    config = migrations._config()
-    with database.engine.execution_options(write=True).connect() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0007")
-        connection.commit()
-    assert current_and_head(database)[0] == "0007"
+    _before(database, "0007")
     upgrade(database)
     with database.read() as session:
         assert {word.voter for word in session.exec(select(TagVote))} == {"one", "two"}
+
+
+def test_what_was_objected_to_before_is_found_after(database: Database) -> None:
+    """0009, down and up again."""
+    upgrade(database)
+    now = SystemClock().now()
+    owner = {"tenant_id": "tnt_a", "site_id": "sit_a"}
+    media = Media(id="med_a", kind=MediaKind.image, state=MediaState.ready, due_at=now, created_at=now, **owner)
+    seen = {"label": "bag", "score": 0.9, "x": 0, "y": 0, "w": 1, "h": 1, "vectors": b"", "embedder_version": "1"}
+    with database.write() as session:
+        session.add(Tenant(id="tnt_a", kind=TenantKind.publisher, name="A", created_at=now))
+        session.flush()
+        session.add(
+            Site(id="sit_a", tenant_id="tnt_a", name="A", key="pk_a", origins=[], media_hosts=[], created_at=now)
+        )
+        session.flush()
+        session.add(media)
+        session.flush()
+        for verdict in Verdict:
+            tag_id = f"tag_{verdict.value}"
+            session.add(Tag(id=tag_id, tenant_id="tnt_a", media_id="med_a", created_at=now, updated_at=now, **seen))
+            session.add(TagVote(tag_id=tag_id, nonce="one", product_id="prd_a", verdict=verdict, at=now, **owner))
+    _before(database, "0008")
+    upgrade(database)
+    with database.read() as session:
+        assert list(session.exec(select(Tag.id).where(Tag.objected))) == ["tag_not_this"]

@@ -30,6 +30,7 @@ class Host:
     files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     event_statuses: list[int] = field(default_factory=list)
     feedback_statuses: list[int] = field(default_factory=list)
+    feedback_open: Answer = (200, "application/json", b'{"open": true}')
     asked: list[dict[str, Any]] = field(default_factory=list)
     posted: list[bytes] = field(default_factory=list)
     accepted: list[bytes] = field(default_factory=list)
@@ -82,6 +83,8 @@ class Host:
             self.fetched.append(target)
         if url.path.startswith("/sdk/"):
             return 200, "text/javascript", (DIST / url.path.removeprefix("/sdk/")).read_bytes()
+        if url.path == "/v1/feedback":
+            return self.feedback_open
         if url.path.startswith("/c/"):
             with self.lock:
                 self.redirects.append((url.path.removeprefix("/c/"), parse_qs(url.query).get("e", [""])[0]))

@@ -301,3 +301,29 @@ def test_a_site_may_do_without_it_and_a_part_that_fails_to_load_breaks_nothing(p
     page.keyboard.press("Escape")
     page.locator(".spot").click()
     put_away(page)
+
+
+@pytest.mark.parametrize(
+    ("answer", "offered"),
+    [
+        ((200, "application/json", b'{"open": false}'), False),
+        ((404, "application/problem+json", b'{"code": "not_found"}'), True),
+        ((200, "text/html", b"<title>a proxy</title>"), True),
+        ((200, "application/json", b"null"), True),
+    ],
+    ids=["off", "older server", "no answer of ours", "nothing said"],
+)
+def test_a_site_that_takes_no_votes_has_no_button(
+    page: Page, two: Host, answer: tuple[int, str, bytes], offered: bool
+) -> None:
+    two.feedback_open = answer
+    opened(page, two)
+    until(lambda: any(path.startswith("/v1/feedback?key=pk_test") for path in two.fetched), page)
+    page.wait_for_timeout(150)
+    expect(page.get_by_role("button", name="Not this?")).to_have_count(int(offered))
+    page.keyboard.press("Escape")
+    page.locator(".spot").click()
+    expect(page.get_by_role("link", name="Shop the sale")).to_be_visible()
+    page.wait_for_timeout(50)
+    expect(page.get_by_role("button", name="Not this?")).to_have_count(int(offered))
+    assert sum("/v1/feedback" in path for path in two.fetched) == 1, "asked once a page"

@@ -10,10 +10,12 @@ from fastapi.testclient import TestClient
 
 from api.events.store import EventStore, StoreUnavailable
 from api.kit.clock import FixedClock
-from api.media.feedback import KEPT, LEAST_VOTERS, MOST_OFF, MOST_VOTERS, needed_of
+from api.media import feedback, feedback_sweep, voters
+from api.media.feedback import KEPT, LEAST_VOTERS, MOST_OFF, MOST_VOTERS, needed_of, off_of
 from api.media.feedback_sweep import sweep
 from api.media.models import Tag, TagVote, Verdict
-from api.media.voters import voter_of
+from api.media.voters import NetworkShares, voter_of
+from api.media.votes_repository import VotesRepository
 from tests.api.media.test_feedback import BROWSER, Say, say, shown, token_of, two
 from tests.api.media.world import ORIGIN, World, unit
 from tests.conftest import NOON
@@ -50,6 +52,68 @@ def test_a_day_later_it_may_speak_again(world: World, two: Two, clock: FixedCloc
     assert shown(world, two[0]) == two[1][1:]
 
 
+def test_one_network_does_not_use_up_what_a_site_may_be_told(
+    world: World, two: Two, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voters, "PER_NETWORK", 3)
+    for address in ("2001:4860::1", "2001:4860:0:1::1", "2001:4860:0:2::1"):
+        from_address(world, two, address)
+    body = {"key": world.site["key"], "token": token_of(world, two[0]), "verdict": "not_this"}
+    caller = TestClient(world.client.app, client=("2001:4860:0:3::1", 50_000))
+    answer = caller.post("/v1/feedback", json=body, headers={"Origin": ORIGIN, "User-Agent": BROWSER})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "3600")
+    assert len(world.rows(TagVote)) == 3
+    from_address(world, two, "8.8.8.8")
+    clock.advance(timedelta(hours=1))
+    from_address(world, two, "2001:4860::1")
+
+
+def test_what_networks_have_said_is_held_in_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voters, "PER_NETWORK", 1)
+    monkeypatch.setattr(voters, "MOST_NETWORKS", 10)
+    shares = NetworkShares()
+    assert [shares.takes("sit_a", "9.9.9.9", NOON) for _ in range(2)] == [True, False]
+    assert shares.takes("sit_b", "9.9.9.9", NOON)
+    assert all(shares.takes("sit_a", f"9.9.8.{n}", NOON) for n in range(100))
+    assert len(shares._said) <= 10
+    assert all(shares.takes("sit_a", "10.0.0.1", NOON) for _ in range(5))  # many stand behind it
+
+
+def test_a_voters_words_on_a_tag_are_few_however_often_it_speaks(
+    world: World, two: Two, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feedback, "PER_VOTER", 2)
+    from_address(world, two, "8.8.8.8")
+    for _ in range(5):
+        clock.advance(timedelta(seconds=1))
+        from_address(world, two, "9.9.9.9")
+    words = world.rows(TagVote)
+    assert len(words) == 3
+    assert max(word.at for word in words) == clock.now()
+
+
+def test_a_tag_keeps_its_newest_words(
+    world: World, two: Two, say: Say, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feedback_sweep, "PER_TAG", 3)
+    for n in range(5):
+        clock.advance(timedelta(seconds=1))
+        say("right" if n < 2 else "not_this")
+    sweep(world.ports.database, Views({}), clock.now())
+    assert [word.verdict for word in world.rows(TagVote)] == [Verdict.not_this] * 3
+
+
+def test_words_on_products_that_are_gone_leave_room_for_those_that_stand_there() -> None:
+    gone = [(f"prd_gone{n}", Verdict.not_this, 9) for n in range(MOST_OFF)]
+    assert off_of([*gone, ("prd_here", Verdict.not_this, 3)], 3, {"prd_here"})[0] == "prd_here"
+
+
+def test_a_page_of_videos_has_more_tags_than_a_statement_takes_values(world: World) -> None:
+    ids = [f"tag_{n}" for n in range(300_000)]
+    with world.ports.database.read() as session:
+        assert len(VotesRepository(session, world.publisher.tenant_id).counts(ids)) == 300_000
+
+
 VOTER = {"key": b"k" * 32, "tag_id": "tag_1", "nonce": "a view", "address": "9.9.9.9", "now": NOON}
 
 
@@ -74,7 +138,9 @@ def test_behind_an_address_that_tells_nothing_each_view_is_one(address: str) -> 
 
 def test_an_ipv6_network_is_one_voter() -> None:
     assert voter(address="2a00:1450:4001:81b::200e") == voter(address="2a00:1450:4001:81b:ffff::1")
-    assert voter(address="2a00:1450:4001:81b::200e") != voter(address="2a00:1450:4001:81c::200e")
+    # a household may have a whole /48
+    assert voter(address="2a00:1450:4001:81b::200e") == voter(address="2a00:1450:4001:ffff::1")
+    assert voter(address="2a00:1450:4001:81b::200e") != voter(address="2a00:1450:4002:81b::200e")
     assert voter(address="::ffff:9.9.9.9") == voter()
 
 

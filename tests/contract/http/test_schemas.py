@@ -33,6 +33,7 @@ POST /v1/experiments
 POST /v1/tags
 POST /v1/events
 POST /v1/feedback
+GET /v1/feedback
 POST /v1/search/feedback
 GET /v1/search/feedback
 DELETE /v1/search/feedback/{verdict_id}

@@ -1,5 +1,7 @@
-"""Behind a proxy callers keep their own addresses, and nobody else can claim one."""
+"""The server of every shape: behind a proxy callers keep their own addresses, and nobody else can claim one; it starts
+with a quiet collector."""
 
+import gc
 import threading
 import time
 from collections.abc import Iterator
@@ -52,3 +54,10 @@ def test_only_a_trusted_proxy_says_for_whom_it_calls(
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")  # uvicorn's own setting has no say
     with served(trusted) as url:
         assert httpx2.get(url, headers={"X-Forwarded-For": forwarded}, trust_env=False).json() == seen
+
+
+def test_what_is_there_at_the_start_is_no_work_for_the_collector() -> None:
+    gc.unfreeze()
+    with served(""):
+        assert gc.get_freeze_count() > len(gc.get_objects()) / 2
+    gc.unfreeze()

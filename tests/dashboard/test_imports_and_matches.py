@@ -1,0 +1,81 @@
+"""What a brand reads about its imports, and what a person reads about matches that are none."""
+
+import io
+import re
+import zipfile
+from collections.abc import Callable
+
+import pytest
+from PIL import Image
+
+from api.catalog import imports
+from api.ports import Ports
+from tests.conftest import RecordingQueue
+from tests.dashboard.conftest import PAGE, Person
+from workers.training.drawn_garments import Drawing, drawn
+
+TASKS = {"catalog.run_import": imports.run_import, "catalog.index_products": imports.index_products}
+
+
+def png() -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(drawn(Drawing("plain", (200, 25, 30)))).save(out, "png")
+    return out.getvalue()
+
+
+def imported(one: Person, ports: Ports, queue: RecordingQueue, name: str, data: bytes) -> tuple[str, str]:
+    """(the catalog's page, the import's page), once a worker is through."""
+    catalog = one.post("/brand/catalogs", {"name": "Shop"}, follow_redirects=False).headers["location"]
+    started = one.post(f"{catalog}/imports", {"mode": "full"}, files={"file": (name, data)}, follow_redirects=False)
+    while queue.sent:
+        task, arguments = queue.sent.pop(0)
+        TASKS[task](ports, **arguments)
+    return one.get(catalog), one.get(started.headers["location"])
+
+
+def badge(page: str) -> tuple[str, str]:
+    found = re.search(r'<span class="badge (\w+)" role="status">([^<]+)</span>', page)
+    assert found
+    return found.group(1), found.group(2)
+
+
+def test_a_column_that_is_missing_is_told_once_with_its_lines(
+    ports: Ports, person: Callable[..., Person], queue: RecordingQueue
+) -> None:
+    rows = "".join(f"{number},Mug {number}\n" for number in range(9))
+    catalog, page = imported(person("brand"), ports, queue, "feed.csv", f"id,title\n{rows}".encode())
+    assert badge(page) == badge(catalog) == ("bad", "done, 9 failed")
+    told = re.findall(r'<tr><td class="mono">(\w+)</td><td>(.+?)</td><td>(.+?)</td></tr>', page)
+    assert sorted((field, re.sub(r"<[^>]+>", "", lines)) for field, _, lines in told) == [
+        ("link", "2, 3, 4, 5, 6 and 4 more"),
+        ("price", "2, 3, 4, 5, 6 and 4 more"),
+    ]
+
+
+def test_some_rows_that_failed_are_a_warning(
+    ports: Ports, person: Callable[..., Person], queue: RecordingQueue
+) -> None:
+    feed = b"id,title,link,price\n1,A,https://a.example/,9.90 EUR\n2,B,https://a.example/,cheap\n"
+    catalog, page = imported(person("brand"), ports, queue, "feed.csv", feed)
+    assert badge(page) == badge(catalog) == ("warn", "done, 1 failed")
+
+
+@pytest.mark.parametrize(("floor", "alike"), [(-1.0, True), (2.0, False)])
+def test_what_hardly_looks_like_it_is_shown_on_asking(
+    ports: Ports, person: Callable[..., Person], queue: RecordingQueue, monkeypatch: pytest.MonkeyPatch,
+    floor: float, alike: bool,
+) -> None:  # fmt: skip
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("p.csv", "id,title,link,price,image_link\n1,Red shirt,https://a.example/,9.90 EUR,a.png\n")
+        archive.writestr("a.png", png())
+    one = person("brand")
+    _, page = imported(one, ports, queue, "feed.zip", packed.getvalue())
+    assert badge(page) == ("good", "done")
+    monkeypatch.setattr(type(ports.eyes), "similar_floor", floor)
+    form, files = {"csrf": one.csrf(), "whole": "true"}, {"image": ("a.png", png())}
+    found = one.client.post("/developer/search", data=form, files=files, headers={**PAGE, "HX-Request": "true"}).text
+    before, _, after = found.partition("<details")
+    assert ("Red shirt" in before) is alike
+    assert ("Red shirt" in after) is not alike
+    assert ("No product of your catalogs" in found) is not alike
