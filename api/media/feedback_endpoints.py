@@ -84,9 +84,10 @@ async def feedback(request: Request, ports: PortsDep) -> Response:
 @router.get("/feedback", response_model=FeedbackOpen)
 async def feedback_open(request: Request, ports: PortsDep, key: Annotated[str, Query(max_length=200)] = "") -> Response:
     """Whether the site of this publishable key takes shoppers' words: the script asks before it offers the button."""
-    origin = request.headers.get("origin")
+    # browsers name no origin where a page only reads from its own
+    origin = request.headers.get("origin") or str(request.base_url).rstrip("/")
     site = await run_in_threadpool(ports.sites.resolve, key, origin)
-    headers = {"Access-Control-Allow-Origin": origin or "", "Cache-Control": f"max-age={OPEN_S}", "Vary": "Origin"}
+    headers = {"Access-Control-Allow-Origin": origin, "Cache-Control": f"max-age={OPEN_S}", "Vary": "Origin"}
     return Response(FeedbackOpen(open=site.controls.votes).model_dump_json(), 200, headers, "application/json")
 
 

@@ -18,7 +18,7 @@ CHROMIUM = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+DESKTOP, TALL, PHONE = {"width": 1280, "height": 860}, {"width": 1280, "height": 1240}, {"width": 390, "height": 844}
 PAGES = {
     "publisher": ["/publisher", "/publisher/media", "/publisher/sites"],
     "brand": ["/brand", "/brand/catalogs", "/brand/campaigns"],
@@ -52,6 +52,22 @@ def sign_in(page: Page, line: dict[str, Any], role: str) -> None:
     page.wait_for_load_state()
 
 
+def to_top(page: Page, selector: str) -> None:
+    """What matters on a long page, at the upper edge, with its pictures loaded."""
+    page.locator(selector).first.evaluate("node => window.scrollTo(0, node.getBoundingClientRect().top + scrollY - 14)")
+    page.wait_for_timeout(900)
+
+
+def search(page: Page, base_url: str) -> None:
+    """The search box with an answer: the picture with its boxes, and the first matches."""
+    page.set_viewport_size(TALL)
+    page.goto(f"{base_url}/developer/search")
+    page.set_input_files("input[type=file]", REPO / "infra/demo/scenes/reading-corner.jpg")
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.locator(".product:visible").first.wait_for(timeout=30_000)
+    to_top(page, ".card:has(.scene)")
+
+
 def walk(browser: Browser, line: dict[str, Any], out: Path) -> None:
     for name, size in (("article", DESKTOP), ("article-phone", PHONE)):
         context = browser.new_context(viewport=size, has_touch=size is PHONE)
@@ -63,9 +79,15 @@ def walk(browser: Browser, line: dict[str, Any], out: Path) -> None:
         context = browser.new_context(viewport=DESKTOP)
         page = context.new_page()
         sign_in(page, line, role)
+        if role == "developer":
+            search(page, line["base_url"])
+            shoot(page, out, "developer-search")
+            page.set_viewport_size(DESKTOP)
         for path in paths:
             page.goto(line["base_url"] + path)
             page.wait_for_timeout(700)
+            if path == "/publisher/media":
+                to_top(page, "section.card:has(.scene)")
             shoot(page, out, path.strip("/").replace("/", "-"))
         if role == "brand":
             page.goto(f"{line['base_url']}/brand/catalogs")
@@ -76,14 +98,6 @@ def walk(browser: Browser, line: dict[str, Any], out: Path) -> None:
             page.goto(f"{line['base_url']}/brand")
             page.wait_for_timeout(700)
             shoot(page, out, "brand-phone")
-        if role == "developer":
-            page.goto(f"{line['base_url']}/developer/search")
-            scene = next(iter(sorted((REPO / "infra/demo/scenes").glob("*.jpg"))))
-            page.set_input_files("input[type=file]", scene)
-            page.get_by_role("button", name="Search", exact=True).click()
-            page.locator(".product").first.wait_for(timeout=30_000)
-            page.wait_for_timeout(900)
-            shoot(page, out, "developer-search")
         context.close()
 
 

@@ -1,15 +1,17 @@
-"""What a brand reads about its imports, and what a person reads about matches that are none."""
+"""What a brand reads about its imports, what a person reads about matches that are none, a film's tags in order."""
 
 import io
 import re
 import zipfile
 from collections.abc import Callable
+from types import SimpleNamespace as Just
 
 import pytest
 from PIL import Image
 
 from api.catalog import imports
 from api.ports import Ports
+from dashboard.rendering import templates
 from tests.conftest import RecordingQueue
 from tests.dashboard.conftest import PAGE, Person
 from workers.training.drawn_garments import Drawing, drawn
@@ -79,3 +81,25 @@ def test_what_hardly_looks_like_it_is_shown_on_asking(
     assert ("Red shirt" in before) is alike
     assert ("Red shirt" in after) is not alike
     assert ("No product of your catalogs" in found) is not alike
+    assert (">similar<" in found or ">exact<" in found) is alike
+
+
+def test_the_tags_of_a_film_stand_in_the_order_of_its_time() -> None:
+    tags = [
+        Just(
+            id=f"tag_{number}",
+            label=label,
+            products=[],
+            from_ms=from_ms,
+            to_ms=9000,
+            state=Just(value="active"),
+            votes=[],
+        )
+        for number, (label, from_ms) in enumerate([("third", 6500), ("first", 0), ("second", 3300)])
+    ]
+    item = Just(
+        id="med_1", status=Just(value="ready"), kind=Just(value="video"), url="https://a.example/f.mp4", blocked=False,
+        error=None, tags=tags,
+    )  # fmt: skip
+    page = templates.env.get_template("publisher/media_card.html").render(item=item, names={})
+    assert re.findall(r"<td>(\d \w+)</td>", page) == ["1 first", "2 second", "3 third"]

@@ -49,6 +49,14 @@ def test_who_may_ask_whether_votes_are_taken(world: World) -> None:
     assert taken(world, origin="https://elsewhere.example").status_code == taken(world, origin=None).status_code == 403
 
 
+def test_a_page_beside_the_api_may_ask_although_its_browser_names_no_origin(world: World) -> None:
+    ours = {"name": "Ours", "origins": [str(world.client.base_url)]}
+    site = world.client.post("/v1/sites", json=ours, headers=world.publisher.auth)
+    assert site.status_code == 201, site.text
+    answer = taken(world, key=site.json()["key"], origin=None)
+    assert (answer.status_code, answer.json()) == (200, {"open": True})
+
+
 def test_pictures_with_objections_are_found(world: World, two: Two, say: Say, clock: FixedClock) -> None:
     catalog, dim = world.catalog(), world.ports.eyes.dim
     world.ready("/b.jpg", (world.product(catalog, unit(0, 1, dim=dim)), 0.8))
