@@ -2,7 +2,6 @@
 bound; clocks that jump do not take the film with them."""
 
 import itertools
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,19 +16,13 @@ from api.media.reels import Stream
 from api.media.service import analyses_of
 from api.media.watching import Position
 from api.settings import FetchSettings, LimitSettings, Settings
-from tests.api.media.world import Web, World, open_web, open_world
+from tests.api.media.world import Web, World, open_world
 from tests.workers.hls_streams import live, near, playlist, serve, spans, watched
 from workers import media as tasks
 from workers import video
 
 GOOD = [f"ts-{number}.seg" for number in range(4)]
 PRIVATE = "http://169.254.169.254/secret.ts"
-
-
-@pytest.fixture
-def web() -> Iterator[Web]:
-    with open_web() as opened:
-        yield opened
 
 
 @pytest.fixture

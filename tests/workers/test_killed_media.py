@@ -1,7 +1,6 @@
 """The analysis of a picture and of a video, killed after each commit in turn, asked for twice, and by two at once."""
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -16,26 +15,15 @@ from api.media.models import MediaState, Tag
 from api.media.service import analyses_of
 from api.settings import FetchSettings, Settings
 from tests.api.media import video_files as videos
-from tests.api.media.world import Web, World, open_web, open_world, street_photo
+from tests.api.media.world import Web, World, street_photo
 from tests.workers.dying import Dying
 from workers import lease, video
 from workers import media as tasks
 
 
 @pytest.fixture
-def web() -> Iterator[Web]:
-    with open_web() as opened:
-        yield opened
-
-
-@pytest.fixture
 def settings(settings: Settings, web: Web) -> Settings:
     return settings.model_copy(update={"fetch": FetchSettings(allow=web.host, timeout_s=3)})
-
-
-@pytest.fixture
-def world(client, ports, queue, web: Web, account) -> World:
-    return open_world(client, ports, queue, web, account)
 
 
 @pytest.fixture

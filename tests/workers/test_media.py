@@ -1,6 +1,5 @@
 """The worker's way of a picture, on real photographs and the shipped models."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,24 +12,13 @@ from api.media.analysis import LEASE, MAX_ATTEMPTS, Facts
 from api.media.models import Media, MediaState
 from api.media.service import analyses_of
 from api.settings import FetchSettings, Settings
-from tests.api.media.world import Web, World, open_web, open_world, street_photo
+from tests.api.media.world import Web, World, street_photo
 from workers import media as tasks
-
-
-@pytest.fixture
-def web() -> Iterator[Web]:
-    with open_web() as opened:
-        yield opened
 
 
 @pytest.fixture
 def settings(settings: Settings, web: Web) -> Settings:
     return settings.model_copy(update={"fetch": FetchSettings(allow=web.host, timeout_s=3)})
-
-
-@pytest.fixture
-def world(client, ports, queue, web: Web, account) -> World:
-    return open_world(client, ports, queue, web, account)
 
 
 def blank_picture() -> bytes:

@@ -24,25 +24,14 @@ from api.media.service import analyses_of
 from api.media.watching import Watch
 from api.settings import FetchSettings, Settings
 from tests.api.media import video_files as videos
-from tests.api.media.world import Web, World, open_web, open_world
+from tests.api.media.world import Web, World
 from workers import lease, video
 from workers import media as tasks
 
 
 @pytest.fixture
-def web() -> Iterator[Web]:
-    with open_web() as opened:
-        yield opened
-
-
-@pytest.fixture
 def settings(settings: Settings, web: Web) -> Settings:
     return settings.model_copy(update={"fetch": FetchSettings(allow=web.host, timeout_s=3)})
-
-
-@pytest.fixture
-def world(client, ports, queue, web: Web, account) -> World:
-    return open_world(client, ports, queue, web, account)
 
 
 @pytest.fixture(scope="module")

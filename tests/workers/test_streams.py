@@ -2,7 +2,6 @@
 models; live streams window by window; hostile playlists."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,27 +13,16 @@ from api.kit.clock import FixedClock
 from api.media import reels
 from api.media.models import MediaState, Tag
 from api.settings import FetchSettings, LimitSettings, Settings
-from tests.api.media.world import Web, World, open_web, open_world
+from tests.api.media.world import Web, World
 from tests.workers.hls_streams import live, near, playlist, serve, spans, watched
 from workers import media as tasks
 from workers import video
 
 
 @pytest.fixture
-def web() -> Iterator[Web]:
-    with open_web() as opened:
-        yield opened
-
-
-@pytest.fixture
 def settings(settings: Settings, web: Web) -> Settings:
     fetch = FetchSettings(allow=web.host, timeout_s=15)
     return settings.model_copy(update={"fetch": fetch, "limits": LimitSettings(video_max_seconds=60)})
-
-
-@pytest.fixture
-def world(client, ports, queue, web: Web, account) -> World:
-    return open_world(client, ports, queue, web, account)
 
 
 @pytest.mark.parametrize("kind", ["ts", "mp4", "ranges", "aes"])

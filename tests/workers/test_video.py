@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from api.media.watching import Watch
 from api.settings import FetchSettings, LimitSettings, Settings
 from api.vision.picture import Picture
 from tests.api.media import video_files as videos
-from tests.api.media.world import Web, World, open_web, open_world
+from tests.api.media.world import Web, World
 from tests.running_demo import REPO
 from workers import lease, video
 from workers import media as tasks
@@ -29,20 +28,9 @@ SIZE = (360, 540)
 
 
 @pytest.fixture
-def web() -> Iterator[Web]:
-    with open_web() as opened:
-        yield opened
-
-
-@pytest.fixture
 def settings(settings: Settings, web: Web) -> Settings:
     fetch = FetchSettings(allow=web.host, timeout_s=3)
     return settings.model_copy(update={"fetch": fetch, "limits": LimitSettings(video_max_seconds=12)})
-
-
-@pytest.fixture
-def world(client, ports, queue, web: Web, account) -> World:
-    return open_world(client, ports, queue, web, account)
 
 
 @pytest.fixture(scope="module")

@@ -139,7 +139,7 @@ class Counting:
             self.asked.append(k)
             return search(vectors, k, where)
 
-        house.index.search = noted  # type: ignore[method-assign]
+        house.index.search = noted  # type: ignore[method-assign]  # counts what is asked
 
 
 def test_the_first_match_is_the_nearest_neighbour_whatever_else_is_known() -> None:

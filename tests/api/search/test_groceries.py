@@ -68,7 +68,7 @@ def test_not_even_one_picture_for_all_makes_two_of_them_one(shelf: tuple[House, 
         return {key: np.ones(1, np.float32) for key in keys}
 
     line = [Hit(item.id, item.catalog_id, 0.9) for item in house.held.values()]
-    [groups] = Folding(one_vector, 0.9, 0.1).groups([line], house.held)  # type: ignore[arg-type]
+    [groups] = Folding(one_vector, 0.9, 0.1).groups([line], house.held)  # type: ignore[arg-type]  # takes lists alone
     assert [len(group.hits) for group in groups] == [1] * 60
 
 
