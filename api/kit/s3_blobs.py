@@ -27,6 +27,7 @@ from api.settings import BlobSettings
 log = logging.getLogger(__name__)
 PART_BYTES = 8 * 1024**2  # larger files travel in parts of this size, read from the disk as they go
 IN_MEMORY_BYTES = 1024**2  # a stream up to this size needs no file
+PIECE_BYTES, MOST_PIECES = 256 * 1024, 16  # what waits for a disk that is slower than the net: 4 MiB
 LEFTOVERS_AGE_S = 24 * 3600
 BUCKET_KNOWN_S = 30.0
 _PREFIX = "blob-"
@@ -45,7 +46,12 @@ class S3Blobs:
         # /readyz waits for no retries
         self._checker = _client(settings, min(2.0, settings.s3_timeout_s), 1)
         self._transfer = TransferConfig(
-            multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4, use_threads=True
+            multipart_threshold=PART_BYTES,
+            multipart_chunksize=PART_BYTES,
+            max_concurrency=4,
+            use_threads=True,
+            io_chunksize=PIECE_BYTES,
+            max_io_queue=MOST_PIECES,
         )
         self._bucket_seen_at = 0.0
         scratch.mkdir(parents=True, exist_ok=True)

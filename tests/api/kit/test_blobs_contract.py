@@ -3,12 +3,14 @@
 import os
 import secrets
 import socket
+import tempfile
 import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -106,6 +108,29 @@ def test_a_large_blob_is_never_whole_in_memory(blobs: BlobStore, large: Path) ->
         blobs.put_file("videos/large", large)
         with blobs.open("videos/large") as stream, blobs.path("videos/large"):
             stream.read(1)
+        assert tracemalloc.get_traced_memory()[1] < LARGE / 2
+    finally:
+        tracemalloc.stop()
+
+
+class SlowDisk(tempfile.SpooledTemporaryFile[bytes]):
+    """Takes a while for every piece."""
+
+    def write(self, data: Any) -> int:
+        time.sleep(0.01)
+        return super().write(data)
+
+
+def test_what_waits_for_a_slow_disk_is_bounded(
+    bucket: BlobSettings, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = S3Blobs(bucket, scratch=tmp_path / "scratch")
+    blobs.put_file("videos/large", large)
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile", SlowDisk)
+    tracemalloc.start()
+    try:
+        with blobs.open("videos/large") as stream:
+            assert isinstance(stream, SlowDisk)
         assert tracemalloc.get_traced_memory()[1] < LARGE / 2
     finally:
         tracemalloc.stop()
