@@ -1,5 +1,7 @@
 """Searching with a picture: objects on it, and for each the products that match. Used by the API and the search box."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from api.catalog.audience import audience_seen
@@ -9,11 +11,16 @@ from api.search.exactness import Asked
 from api.search.match import Look
 from api.search.ranking import VOTERS
 from api.search.schemas import MOST_OBJECTS, FilterQuery, MatchRead, ObjectRead, SearchAnswer, SearchQuery
-from api.vision.picture import WHOLE, Detection, Picture
+from api.vision.picture import WHOLE, Box, Detection, Picture
 from api.vision.schemas import AttributesRead, BoxRead, ImageRead
 
 if TYPE_CHECKING:
     from api.ports import Ports
+
+# A close-up is often found in parts, or as something else (infra/decisions/0016 has the figures of these two).
+FILLING = 0.5  # of the picture: something found that is this large stands for all of it
+NEARER = 0.06  # of cosine: a part says clearly more than the whole picture
+NOTHING = -1.0  # the cosine of no match
 
 
 def search_picture(ports: "Ports", tenant_id: str, data: bytes, options: SearchQuery) -> SearchAnswer:
@@ -44,27 +51,57 @@ def _objects(
     options: SearchQuery,
     catalog_ids: frozenset[str],
 ) -> list[ObjectRead]:
-    # a studio picture may show nothing that the detector knows: then the whole of it is searched for
-    boxes = [item.box for item in found] or [options.place() or WHOLE]
-    seen: list[tuple[str | None, float | None]] = [(item.label, item.score) for item in found] or [(None, None)]
-    vectors, attributes = ports.eyes.look(picture, boxes, [label for label, _ in seen])
+    places = _places(found, options.place())
+    boxes, labels = [place.box for place in places], [place.label for place in places]
+    vectors, attributes = ports.eyes.look(picture, boxes, labels)
     looks = [
         Look.of(item, label, Asked.whole if box == WHOLE else Asked.part)
-        for item, (label, _), box in zip(attributes, seen, boxes, strict=True)
+        for item, label, box in zip(attributes, labels, boxes, strict=True)
     ]
     wrong = ports.verdicts.wrong(tenant_id, vectors)
     lines = ports.finder.match(
         vectors, catalog_ids=catalog_ids, k=options.limit, looks=looks, wrong=wrong, **options.filters()
     )
     tokens = ports.verdicts.sealer.seal(tenant_id, query_id, vectors, ports.clock.now())
-    return [
+    objects = [
         ObjectRead(
-            label=label,
-            score=score,
-            box=BoxRead.of(box),
-            attributes=AttributesRead.of(item, audience_seen(label, [near.product.audience for near in line[:VOTERS]])),
+            label=place.label,
+            score=place.score,
+            box=BoxRead.of(place.box),
+            attributes=AttributesRead.of(
+                item, audience_seen(place.label, [near.product.audience for near in line[:VOTERS]])
+            ),
             matches=[MatchRead.of(match) for match in line],
             token=token,
         )
-        for (label, score), box, item, line, token in zip(seen, boxes, attributes, lines, tokens, strict=True)
+        for place, item, line, token in zip(places, attributes, lines, tokens, strict=True)
     ]
+    return in_order(objects, ports.eyes.similar_floor) if found else objects
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where to look; `label` and `score` are the detector's, if it named the place."""
+
+    box: Box
+    label: str | None = None
+    score: float | None = None
+
+
+def _places(found: Sequence[Detection], asked: Box | None) -> list[_Place]:
+    """What was found, and after it the whole picture unless something found takes most of it anyway."""
+    if not found:
+        return [_Place(asked or WHOLE)]
+    places = [_Place(item.box, item.label, item.score) for item in found]
+    return places if any(item.box.w * item.box.h >= FILLING for item in found) else [*places, _Place(WHOLE)]
+
+
+def in_order(objects: list[ObjectRead], floor: float) -> list[ObjectRead]:
+    """Those that look most like a product first. The whole picture (no label) leads where it looks like something, too,
+    and no part of it clearly more so; else it is left out."""
+    nearest = [max((match.score for match in item.matches), default=NOTHING) for item in objects]
+    parts = [(near, item) for near, item in zip(nearest, objects, strict=True) if item.label is not None]
+    parts.sort(key=lambda one: -one[0])
+    wholes = [(near, item) for near, item in zip(nearest, objects, strict=True) if item.label is None]
+    leading = [item for near, item in wholes if near >= max(floor, parts[0][0] - NEARER)]
+    return [*leading, *(item for _, item in parts)]

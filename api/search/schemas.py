@@ -130,7 +130,8 @@ class MatchesAnswer(BaseModel):
 
 
 class ObjectRead(BaseModel):
-    """A product seen on the picture. `label` and `score` are null when the caller named the place."""
+    """A product seen on the picture. `label` and `score` are null when the caller named the place, and for the whole of
+    a picture that shows one thing large or nothing that the detector knows."""
 
     label: str | None
     score: float | None
@@ -143,4 +144,4 @@ class ObjectRead(BaseModel):
 class SearchAnswer(BaseModel):
     query_id: str
     image: ImageRead
-    objects: list[ObjectRead]
+    objects: list[ObjectRead] = Field(description="Those that look most like a product first.")

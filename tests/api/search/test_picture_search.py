@@ -1,0 +1,42 @@
+"""Which objects a picture search answers, and in what order."""
+
+from api.search.picture_search import NEARER, in_order
+from api.search.schemas import MatchRead, ObjectRead
+from api.vision.picture import WHOLE, Box
+from api.vision.schemas import AttributesRead, BoxRead
+from tests.api.search.made_up import match, product
+
+FLOOR = 0.4
+PART = Box(0.1, 0.1, 0.3, 0.3)
+
+
+def seen(label: str | None, *scores: float) -> ObjectRead:
+    """An object whose matches have these scores."""
+    return ObjectRead(
+        label=label,
+        score=0.5 if label else None,
+        box=BoxRead.of(PART if label else WHOLE),
+        attributes=AttributesRead(colours=[], pattern="plain", audience="unknown", sharpness=1, size=0.1),
+        matches=[MatchRead.of(match(product("one"), score)) for score in scores],
+        token="",
+    )
+
+
+def order(*objects: ObjectRead) -> list[str | None]:
+    return [item.label for item in in_order(list(objects), FLOOR)]
+
+
+def test_what_looks_most_like_a_product_comes_first() -> None:
+    # what is out of stock stands last among the matches and may be the nearest
+    assert order(seen("bag", 0.5), seen("belt"), seen("dress", 0.3, 0.8), seen(None, 0.1)) == ["dress", "bag", "belt"]
+
+
+def test_the_whole_picture_leads_where_no_part_says_clearly_more() -> None:
+    assert order(seen("headwear", 0.5), seen(None, 0.7)) == [None, "headwear"]
+    assert order(seen("headwear", 0.7 + NEARER - 0.01), seen(None, 0.7)) == [None, "headwear"]
+    assert order(seen("headwear", 0.7 + NEARER + 0.01), seen(None, 0.7)) == ["headwear"]
+
+
+def test_the_whole_of_a_picture_that_looks_like_nothing_is_left_out() -> None:
+    assert order(seen("bag", 0.2), seen(None, FLOOR - 0.01)) == ["bag"]
+    assert order(seen("bag"), seen(None)) == ["bag"]
