@@ -13,6 +13,7 @@ from api.search.ranking import VOTERS
 from api.search.schemas import MOST_OBJECTS, FilterQuery, MatchRead, ObjectRead, SearchAnswer, SearchQuery
 from api.vision.picture import WHOLE, Box, Detection, Picture
 from api.vision.schemas import AttributesRead, BoxRead, ImageRead
+from api.vision.shot import Shot, shot_of
 
 if TYPE_CHECKING:
     from api.ports import Ports
@@ -51,7 +52,7 @@ def _objects(
     options: SearchQuery,
     catalog_ids: frozenset[str],
 ) -> list[ObjectRead]:
-    places = _places(found, options.place())
+    places = places_of(found, options.place())
     boxes, labels = [place.box for place in places], [place.label for place in places]
     vectors, attributes = ports.eyes.look(picture, boxes, labels)
     looks = [
@@ -80,7 +81,7 @@ def _objects(
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """Where to look; `label` and `score` are the detector's, if it named the place."""
 
     box: Box
@@ -88,12 +89,14 @@ class _Place:
     score: float | None = None
 
 
-def _places(found: Sequence[Detection], asked: Box | None) -> list[_Place]:
-    """What was found, and after it the whole picture unless something found takes most of it anyway."""
+def places_of(found: Sequence[Detection], asked: Box | None) -> list[Place]:
+    """What was found, and after it the whole picture, unless somebody dressed is on it or something found takes most of
+    it anyway."""
     if not found:
-        return [_Place(asked or WHOLE)]
-    places = [_Place(item.box, item.label, item.score) for item in found]
-    return places if any(item.box.w * item.box.h >= FILLING for item in found) else [*places, _Place(WHOLE)]
+        return [Place(asked or WHOLE)]
+    places = [Place(item.box, item.label, item.score) for item in found]
+    several = shot_of(found) in {Shot.full, Shot.half}
+    return places if several or any(item.box.w * item.box.h >= FILLING for item in found) else [*places, Place(WHOLE)]
 
 
 def in_order(objects: list[ObjectRead], floor: float) -> list[ObjectRead]:

@@ -1,13 +1,34 @@
 """Which objects a picture search answers, and in what order."""
 
-from api.search.picture_search import NEARER, in_order
+from api.search.picture_search import NEARER, in_order, places_of
 from api.search.schemas import MatchRead, ObjectRead
-from api.vision.picture import WHOLE, Box
+from api.vision.picture import WHOLE, Box, Detection
 from api.vision.schemas import AttributesRead, BoxRead
 from tests.api.search.made_up import match, product
 
 FLOOR = 0.4
 PART = Box(0.1, 0.1, 0.3, 0.3)
+
+
+LARGE = Box(0.0, 0.2, 0.8, 0.7)
+
+
+def looked_at(*found: tuple[str, Box]) -> list[str | None]:
+    return [place.label for place in places_of([Detection(label, 0.6, box) for label, box in found], None)]
+
+
+def test_the_whole_picture_is_looked_at_beside_its_parts() -> None:
+    assert looked_at(("headwear", PART), ("product", PART)) == ["headwear", "product", None]
+
+
+def test_not_where_a_part_is_most_of_it_or_somebody_is_on_it() -> None:
+    assert looked_at(("product", LARGE)) == ["product"]
+    assert looked_at(("top", PART), ("pants", PART), ("footwear", PART)) == ["top", "pants", "footwear"]
+
+
+def test_where_nothing_is_found_the_place_asked_for_or_the_whole_is_looked_at() -> None:
+    assert [place.box for place in places_of([], PART)] == [PART]
+    assert [place.box for place in places_of([], None)] == [WHOLE]
 
 
 def seen(label: str | None, *scores: float) -> ObjectRead:
