@@ -16,7 +16,7 @@ from api.vision.picture import Box, Picture
 
 WORKING_SIDE = 112  # of a crop with its surroundings (half of SIDE: a fast one); more finds no other colours
 PATCH_SIDE = 112  # of the part of a crop where the pattern is told
-VERSION = 2  # of the way attributes are measured; those stored by another version are measured anew
+VERSION = 3  # of the way attributes are measured; those stored by another version are measured anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,15 @@ def sharpness_of(pixels: Pixels) -> float:
     """How much of its fine detail a picture loses by blurring it: what is blurred already loses little (Crete and
     others, The Blur Effect, 2007). 0 for an even surface."""
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    kept = []
+    kept = [0.0]
     for kernel, here, there in (((9, 1), np.s_[:, 1:], np.s_[:, :-1]), ((1, 9), np.s_[1:], np.s_[:-1])):
+        if not grey[here].size:
+            continue
         blurred = cv2.blur(grey, kernel)
-        before, after = (np.abs(one[here] - one[there]) for one in (grey, blurred))
-        total = float(before.sum())
-        kept.append(float(np.maximum(before - after, 0).sum()) / total if total > before.size else 0.0)
+        before, after = (cv2.absdiff(one[here], one[there]) for one in (grey, blurred))
+        total = cv2.sumElems(before)[0]
+        lost = cv2.sumElems(np.maximum(before - after, 0))[0]
+        kept.append(lost / total if total > before.size else 0.0)
     return max(kept)
 
 

@@ -1,5 +1,5 @@
-"""The pattern of an object's surface, told by a small linear model from classical measures of its edges: how strong
-they are, whether they run one way (stripes) or two (checks), and what the spots on it are like (dots, prints)."""
+"""The pattern of an object's surface, told by a small network from classical measures: how strong its edges are and
+whether they run one way (stripes) or two (checks), what the spots on it are like (dots, prints), how it repeats."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.vision.colours import Lab, planes_of
-from api.vision.pattern_model import LEAST_CERTAINTY, MEANS, SPREADS, WEIGHTS
+from api.vision.pattern_model import HIDDEN, LEAST_CERTAINTY, MEANS, SPREADS, WEIGHTS
+from api.vision.spectrum import spectrum_of, strongest
 
 Plane = NDArray[np.float32]
 LEAST_PIXELS = 400  # of the surface: with less, no pattern can be told
@@ -47,7 +48,8 @@ def pattern_of(lab: Lab, weights: Plane) -> Pattern:
 def _certainty(measures: NDArray[np.float64]) -> NDArray[np.float64]:
     """For each of NAMED, together 1."""
     scaled = np.clip((measures - MEANS) / SPREADS, -4, 4)
-    scores = np.append(scaled, 1.0) @ WEIGHTS
+    lifted = np.maximum(np.append(scaled, 1.0) @ HIDDEN, 0)
+    scores = np.append(lifted, 1.0) @ WEIGHTS
     raised = np.exp(scores - scores.max())
     return np.asarray(raised / raised.sum(), np.float64)
 
@@ -65,17 +67,23 @@ def measures_of(lab: Lab, weights: Plane) -> NDArray[np.float64] | None:
         return None
     mask = inside.astype(np.float32)
     planes = planes_of(lab)
-    lightness, a, b = planes
+    lightness = planes[0]
     smooth = [_blurred(plane, 5, 0.8) for plane in planes]
     across = [_slopes(plane, 1, 0) * mask for plane in smooth]
     down = [_slopes(plane, 0, 1) * mask for plane in smooth]
     light, *chroma = (_power(x) + _power(y) for x, y in zip(across, down, strict=True))
-    detail = (lightness - _blurred(lightness, 7, 1.0)) * mask
+    detail = (lightness - smooth[0]) * mask
     edges = np.log1p(np.sqrt(np.array([light, sum(chroma), _power(detail)]) / count))
-    means = [float(np.vdot(plane, mask)) / count for plane in (a, b)]
-    spread = sum(_power((plane - mean) * mask) for plane, mean in zip((a, b), means, strict=True)) / count
-    colour = [np.hypot(means[0], means[1]), np.log1p(np.sqrt(spread))]
-    return np.array([*edges, *colour, *_directions(across, down, count), *_spots(lightness, inside, mask)], np.float64)
+    means = [float(np.vdot(plane, mask)) / count for plane in planes]
+    differing = [(plane - np.float32(mean)) * mask for plane, mean in zip(planes, means, strict=True)]
+    chroma_spread = (_power(differing[1]) + _power(differing[2])) / count
+    colour = [np.hypot(means[1], means[2]), np.log1p(np.sqrt(chroma_spread))]
+    near = _shade(mask) + np.float32(1e-3)
+    level = smooth[0] - _between(_shade(lightness * mask) / near, lightness)
+    contrast = strongest(differing)
+    repeating = spectrum_of(contrast - _between(_shade(contrast) / near, contrast), mask)
+    spots = _spots(level, inside)
+    return np.array([*edges, *colour, *_directions(across, down, count), *spots, *repeating], np.float64)
 
 
 def _blurred(values: Plane, side: int, sigma: float) -> Plane:
@@ -126,16 +134,19 @@ def _around(values: Plane, side: int) -> Plane:
     return np.asarray(cv2.blur(values, (side, side), borderType=cv2.BORDER_CONSTANT), np.float32)
 
 
+def _between(coarse: Plane, values: Plane) -> Plane:
+    """Means of blocks as pixels again."""
+    return np.asarray(cv2.resize(coarse, values.shape[::-1]), np.float32)
+
+
 def _shade(values: Plane) -> Plane:
     """Three boxes are about a Gaussian of 8 pixels."""
     return _around(_around(_around(_coarse(values), SHADE // BLOCK), SHADE // BLOCK), SHADE // BLOCK)
 
 
-def _spots(lightness: Plane, inside: NDArray[np.uint8], mask: Plane) -> list[float]:
-    """The surface in two tones (Otsu), after shades wider than a pattern are taken away: how far these are apart and
+def _spots(level: Plane, inside: NDArray[np.uint8]) -> list[float]:
+    """The surface, whose shades wider than a pattern were taken away, in two tones (Otsu): how far these are apart and
     how cleanly, the share of the rarer tone, and its spots: how many, how alike in size, how round, the biggest."""
-    near = _shade(lightness * mask) / (_shade(mask) + np.float32(1e-3))
-    level = _blurred(lightness, 5, 1.0) - cv2.resize(near, lightness.shape[::-1])
     tones = np.clip(level * 2 + 128, 0, 255).astype(np.uint8)
     cut, _ = cv2.threshold(tones[inside > 0], 0, 255, cv2.THRESH_OTSU)
     upper, lower = ((tones > cut) & inside, (tones <= cut) & inside)

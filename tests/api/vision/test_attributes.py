@@ -1,6 +1,7 @@
 """Attributes as a whole: odd crops, sharpness and size, and what they come to on real photographs."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 
 from api.vision.attributes import Attributes, attributes_in, attributes_of, sharpness_of
 from api.vision.picture import WHOLE, Box, Picture
-from workers.training.attributes import crop_of
+from workers.training.attributes import crop_of, rows_in
 from workers.training.drawn_garments import Drawing, drawn
 
-LOOKS = Path(__file__).with_name("looks.json")
+LOOKS, PATTERNS = (Path(__file__).with_name(name) for name in ("looks.json", "patterns.json"))
+KINDS = ("plain", "striped", "checked", "dotted", "print")
+Table = Counter[tuple[str, str]]
 WHITE, NAVY = (250, 250, 250), (22, 30, 66)
 
 
@@ -26,6 +29,17 @@ def seen(shared_data: Path) -> list[tuple[dict[str, Any], Attributes]]:
     """Labelled things of photographs that nothing was fitted to, and what was seen of them."""
     rows = [row for row in json.loads(LOOKS.read_text())["rows"] if row["held"]]
     return [(row, attributes_of(*crop_of(shared_data, row))) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def told(seen: list[tuple[dict[str, Any], Attributes]], shared_data: Path) -> Table:
+    """Of the same things, and of those worn on validation photographs, each third of what is plain there: how many of
+    a pattern (first) were told as which (second)."""
+    held = [row for row in rows_in(PATTERNS) if row["held"]]
+    plain = [row for row in held if row["pattern"] == "plain"]
+    rows = [row for row in held if row["pattern"] != "plain"] + plain[::3]
+    looks = [(row, attributes_of(*crop_of(shared_data, row))) for row in rows]
+    return Counter((row["pattern"], str(found.pattern)) for row, found in seen + looks if "pattern" in row)
 
 
 class TestOnPhotographs:
@@ -53,20 +67,29 @@ class TestOnPhotographs:
         assert len(told) > 100
         assert sum(told) / len(told) >= 0.84
 
-    def test_patterns_that_are_told_are_right(self, seen: list[tuple[dict[str, Any], Attributes]]) -> None:
-        """Measured: 152 of 174 right (0.87; 0.82 to 0.92), 16 of 190 unknown; of plain ones 120 of 131 (0.86 to 0.95).
-        Calling all of them plain would be right for 0.69."""
-        told = [(row["pattern"], str(looks.pattern)) for row, looks in seen if "pattern" in row]
-        answered = [(wanted, found) for wanted, found in told if found != "unknown"]
-        assert len(answered) / len(told) >= 0.85
-        assert sum(wanted == found for wanted, found in answered) / len(answered) >= 0.82
-        plain = [found for wanted, found in told if wanted == "plain"]
-        assert plain.count("plain") / len(plain) >= 0.86
+    def test_patterns_that_are_told_are_right(self, told: Table) -> None:
+        """Measured: 369 of 426 (0.87; 0.83 to 0.90), 15 of 441 unknown. Calling all of them plain: 0.52."""
+        assert sum(told.values()) == 441
+        answered = sum(count for (_, found), count in told.items() if found != "unknown")
+        assert answered / sum(told.values()) >= 0.94
+        assert sum(told[name, name] for name in KINDS) / answered >= 0.83
 
-    def test_what_has_a_pattern_is_seldom_called_plain(self, seen: list[tuple[dict[str, Any], Attributes]]) -> None:
-        """Measured: 9 of 59 (0.08 to 0.27)."""
-        found = [str(looks.pattern) for row, looks in seen if row.get("pattern", "plain") != "plain"]
-        assert found.count("plain") / len(found) <= 0.3
+    @pytest.mark.parametrize(
+        ("kind", "found", "right"), [("striped", 0.39, 0.73), ("checked", 0.4, 0.8), ("print", 0.73, 0.8)]
+    )
+    def test_most_of_a_pattern_is_found(self, told: Table, kind: str, found: float, right: float) -> None:
+        """Measured: 21 of 38 striped found and 21 of 23 right, checked 16 of 27 and 16 of 16, print 112 of 138 and
+        112 of 128; of dots there are too few."""
+        things = sum(count for (wanted, _), count in told.items() if wanted == kind)
+        said = sum(count for (_, name), count in told.items() if name == kind)
+        assert told[kind, kind] / things >= found
+        assert told[kind, kind] / said >= right
+
+    def test_what_is_plain_seldom_gets_a_pattern(self, told: Table) -> None:
+        """A wrong pattern hides a product from the filter that would find it. Measured: 222 of 231
+        (0.93 to 0.98) are called plain or unknown."""
+        plain = {found: count for (wanted, found), count in told.items() if wanted == "plain"}
+        assert (plain["plain"] + plain.get("unknown", 0)) / sum(plain.values()) >= 0.93
 
 
 def test_a_blurred_picture_is_less_sharp() -> None:
