@@ -18,11 +18,26 @@ const cssAsText = {
   }),
 };
 
+/** A named figure is written in place of its name. esbuild does so by itself only in modules that import nothing. */
+const figuresInPlace = {
+  name: "figures-in-place",
+  setup: ({ onLoad }) => onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+    const define = {};
+    const text = (await readFile(path, "utf8")).replace(/^const ([A-Z_]+) = ([\d_.]+);$/gm, (_, name, figure) => {
+      define[name] = figure.replaceAll("_", "");
+      return "";
+    });
+    const tsconfigRaw = await readFile(join(here, "tsconfig.json"), "utf8");
+    const { code } = await transform(text, { loader: "ts", define, target, tsconfigRaw });
+    return { contents: code, loader: "js" };
+  }),
+};
+
 const bundle = async (entry, name, outdir, format, define) => {
   const outfile = join(outdir, name);
   await build({
     absWorkingDir: here, entryPoints: [join("src", entry)], outfile, bundle: true, minify: true, format, define,
-    target, charset: "ascii", legalComments: "none", logLevel: "warning", plugins: [cssAsText],
+    target, charset: "ascii", legalComments: "none", logLevel: "warning", plugins: [cssAsText, figuresInPlace],
   });
   // The content's hash in the address lets the parts be cached for good while shoplight.js is looked up again.
   const hash = createHash("sha256").update(await readFile(outfile)).digest("hex").slice(0, 10);

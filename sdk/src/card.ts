@@ -49,11 +49,11 @@ export const createCard = (overlay: Overlay, api: string, record: Record, moved:
   let current: Spot | null = null;
   /** Opened on purpose: leaving with the pointer does not close it. */
   let pinned = false;
-  let timer = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
   const after = (ms: number, run: () => void): void => {
     clearTimeout(timer);
-    timer = window.setTimeout(safe(run), ms);
+    timer = setTimeout(safe(run), ms);
   };
 
   const close = (returnFocus = false): void => {
@@ -74,8 +74,9 @@ export const createCard = (overlay: Overlay, api: string, record: Record, moved:
     if (!current) return;
     const { button } = current;
     // A card opened on purpose outlives its moment in a film, not its picture.
-    if (!button.isConnected || (button.hidden && !pinned)) close();
-    else if (!button.hidden) placeBeside(node, button.getBoundingClientRect());
+    const away = button.matches("[hidden],.out");
+    if (!button.isConnected || (away && !pinned)) close();
+    else if (!away) placeBeside(node, button.getBoundingClientRect());
   };
 
   const show = (spot: Spot): void => {
@@ -95,7 +96,7 @@ export const createCard = (overlay: Overlay, api: string, record: Record, moved:
       node.hidden = false;
       if (node.popover) node.showPopover();
     }
-    place();
+    placeBeside(node, spot.button.getBoundingClientRect());
   };
 
   const leave = (event: Event): void => {

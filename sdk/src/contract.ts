@@ -15,16 +15,13 @@ export interface Product {
   token: string | null;
 }
 
-/** One place of a tag at one moment of a video: milliseconds, then x, y, w, h in 0..1. */
-export type Keyframe = readonly [ms: number, x: number, y: number, w: number, h: number];
-
 export interface Tag {
   id: string;
   label: string;
-  box: Box;
-  from_ms: number;
-  to_ms: number;
-  track: Keyframe[];
+  /** Null where only a film's track says it. */
+  box: Box | null;
+  /** Not looked at yet: the video module reads the track and its span. */
+  timing: Record<string, unknown>;
   products: Product[];
   token: string;
   sponsored: boolean;

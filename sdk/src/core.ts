@@ -32,6 +32,9 @@ export interface Core {
 
 const part = <M>(file: string): Promise<M> => import(new URL(file, import.meta.url).href) as Promise<M>;
 
+/** Of compareDocumentPosition: Node.DOCUMENT_POSITION_FOLLOWING, shorter. */
+const FOLLOWING = 4;
+
 /** A router tells the address first and draws the page afterwards. */
 const SETTLE_MS = 150;
 
@@ -41,7 +44,7 @@ export const start = (embed: Embed): Core => {
   showErrors(settings.debug);
 
   const listeners = new Listeners();
-  const said = new PublisherConsent(settings.waitForConsent);
+  const said = new PublisherConsent(settings.wait);
   const permission = new Consent([said.rule, globalPrivacyControl, tcfRule(settings.tcfVendor, () => permission.changed())]);
   const queue = createQueue(key, transport(`${api}/v1/events`), (activity) => permission.verdict(activity), {
     now: () => performance.now(),
@@ -88,7 +91,9 @@ export const start = (embed: Embed): Core => {
     medium.layer = layer;
     layer.onScreen = medium.share > 0;
     overlay.attach();
-    overlay.root.append(layer.node);
+    // In the order of the page, which is the order of the Tab key.
+    const next = media.all().find((it) => it.layer && medium.el.compareDocumentPosition(it.el) & FOLLOWING);
+    overlay.root.insertBefore(layer.node, next?.layer?.node ?? null);
     frames.ask();
     return layer;
   };
@@ -99,14 +104,14 @@ export const start = (embed: Embed): Core => {
     const { attach } = await filmModule;
     // Meanwhile the view may be another one.
     if (medium.layer || answers.fresh(answer.url) !== answer) return;
-    const layer = cover(medium, answer, settings.maxVideoTags);
+    const layer = cover(medium, answer, settings.maxVideo);
     medium.film = attach({ el, layer, moved: () => frames.ask(false), resized: () => frames.ask(), played: () => medium.exposure.update() });
   };
 
   const draw = (medium: Medium, answer: MediaAnswer): void => {
     if (answer.status !== "ready" || medium.layer) return;
     if (medium.el instanceof HTMLVideoElement) film(medium, medium.el, answer).catch(report);
-    else cover(medium, answer, settings.maxImageTags);
+    else cover(medium, answer, settings.maxImage);
   };
 
   const answered = (answer: MediaAnswer): void => {
@@ -146,9 +151,13 @@ export const start = (embed: Embed): Core => {
     for (const medium of media.all()) if (medium.near) want(medium);
   });
 
-  listen(window, "focus blur", () => media.updateExposure());
+  // Whoever goes by keyboard jumps over what lies between: hotspots of the whole page stand ready.
+  listen(document, "keydown", (event) => {
+    if ((event as KeyboardEvent).key === "Tab") media.all().forEach(want);
+  });
+  listen(window, "focus blur", () => media.update());
   listen(document, "visibilitychange", () => {
-    media.updateExposure();
+    media.update();
     client.plan();
     if (document.visibilityState === "hidden") queue.flush(true);
   });

@@ -24,11 +24,10 @@ const components = (position: string): [string, string] => {
 
 /** The rectangle the whole picture takes, in the coordinates of the element's content box; it may reach beyond it (cover, none). */
 export const fitted = (frame: Size, natural: Size, fit: string, position: string): Box => {
-  if (fit === "fill") return { x: 0, y: 0, w: frame.w, h: frame.h };
   const contain = Math.min(frame.w / natural.w, frame.h / natural.h);
   const cover = Math.max(frame.w / natural.w, frame.h / natural.h);
   const scale = fit === "cover" ? cover : fit === "none" ? 1 : fit === "scale-down" ? Math.min(1, contain) : contain;
-  const [w, h] = [natural.w * scale, natural.h * scale];
+  const [w, h] = fit === "fill" ? [frame.w, frame.h] : [natural.w * scale, natural.h * scale];
   const [across, down] = components(position);
   return { x: offset(across, frame.w - w), y: offset(down, frame.h - h), w, h };
 };
@@ -49,14 +48,14 @@ export const anchor = (box: Box, picture: Box, frame: Size): Point | null => {
  * Maps a point of the untransformed border box to the viewport. An affine map takes the box's centre to the centre of its
  * bounding rectangle, so origins and translations need not be known; CSS zoom is what remains of the rectangle's width.
  */
-export const toViewport = (point: Point, border: Size, linear: Linear, bounds: Box): Point => {
+export const toViewport = (point: Point, border: Size, linear: Linear, bounds: Pick<DOMRect, "x" | "y" | "width" | "height">): Point => {
   const { a, b, c, d } = linear;
   const width = Math.abs(a) * border.w + Math.abs(c) * border.h;
-  const zoom = width > 0 ? bounds.w / width : 1;
+  const zoom = width > 0 ? bounds.width / width : 1;
   const [x, y] = [point.x - border.w / 2, point.y - border.h / 2];
   return {
-    x: bounds.x + bounds.w / 2 + zoom * (a * x + c * y),
-    y: bounds.y + bounds.h / 2 + zoom * (b * x + d * y),
+    x: bounds.x + bounds.width / 2 + zoom * (a * x + c * y),
+    y: bounds.y + bounds.height / 2 + zoom * (b * x + d * y),
   };
 };
 

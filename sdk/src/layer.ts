@@ -3,8 +3,8 @@
 import type { Box, Tag } from "./contract.ts";
 import { make, say } from "./dom.ts";
 import { anchor, spread, toViewport, type Point } from "./geometry.ts";
-import { clipOf, isShown, project, type Projection } from "./projection.ts";
-import { safe } from "./guard.ts";
+import { listen, safe } from "./guard.ts";
+import { isIn, isShown, project, type Projection } from "./projection.ts";
 import { spotName } from "./wording.ts";
 
 /** Targets this far apart never overlap (WCAG 2.2 asks for 24 px), nor does the label of one cover the next. */
@@ -23,8 +23,8 @@ export class Layer {
   onScreen = false;
   /** Where a tag is right now; the video module puts time into it. Null: not at this moment. */
   boxOf: (tag: Tag) => Box | null = (tag) => tag.box;
-  /** Height at the bottom that belongs to the player's controls. */
-  reserved = 0;
+  /** Where hotspots go that would touch each other; those of a film also stay off its controls. */
+  arrange: (places: Point[], gap: number) => Point[] = spread;
   #cached: Projection | null = null;
 
   readonly #limit: number;
@@ -45,36 +45,41 @@ export class Layer {
       if (spot.tag.sponsored) spot.button.append(make("span", "ad", "Ad"));
       spot.button.hidden = true;
       spot.button.addEventListener("keydown", safe((event: KeyboardEvent) => this.#arrows(event, spot)));
+      listen(spot.button, "focus", () => this.#reveal(spot));
       events.bind(spot);
     }
+    // Far from its picture in the page's order: whoever listens hears which one it is.
+    say(this.node, { role: "group", "aria-label": (el as HTMLImageElement).alt ?? el.ariaLabel ?? "" });
     this.node.append(...this.spots.map((it) => it.button));
   }
 
   place(toLayer: (at: Point) => Point, fresh: boolean): void {
-    const visible = this.onScreen && isShown(this.el);
-    this.node.hidden = !visible;
-    if (!visible) return this.#hideAll();
-    if (fresh || !this.#cached) this.#cached = project(this.el);
-    const view = this.#cached;
-    this.node.style.zIndex = String(view.level);
-    const clip = clipOf(view.clippers);
-    const shown: { spot: Spot; at: Point }[] = [];
+    const { el, node } = this;
+    node.hidden = !isShown(el);
+    if (node.hidden) return this.spots.forEach(({ button }) => { button.hidden = true; });
+    if (fresh || !this.#cached) this.#cached = project(el);
+    const { level, scrollers, walls } = this.#cached;
+    node.style.zIndex = String(level);
+    let free = this.#limit;
+    const shown: Spot[] = [];
+    const places: Point[] = [];
     for (const spot of this.spots) {
-      const at = shown.length < this.#limit || this.#held(spot) ? this.#locate(spot.tag, view) : null;
-      const inside = at && at.x >= clip.left && at.x <= clip.right && at.y >= clip.top && at.y <= clip.bottom;
-      if (inside) shown.push({ spot, at });
-      else if (!this.#held(spot)) spot.button.hidden = true;
+      const held = this.#held(spot);
+      const at = free > 0 || held ? this.#locate(spot.tag) : null;
+      if (!at && held) continue;
+      spot.button.hidden = !at || !isIn(at, walls);
+      if (spot.button.hidden) continue;
+      free -= 1;
+      if (isIn(at!, scrollers)) {
+        shown.push(spot);
+        places.push(at!);
+      } else this.#put(spot);
     }
-    const places = spread(shown.map((it) => it.at), APART);
-    shown.forEach(({ spot }, i) => this.#show(spot, toLayer(places[i]!)));
+    this.arrange(places, APART).forEach((at, i) => this.#put(shown[i]!, toLayer(at), isIn(at, [undefined])));
   }
 
   remove(): void {
     this.node.remove();
-  }
-
-  #hideAll(): void {
-    for (const spot of this.spots) spot.button.hidden = true;
   }
 
   /** A hotspot that a person is using stays where it is while the film goes on. */
@@ -82,22 +87,30 @@ export class Layer {
     return !button.hidden && (button.matches(":hover,:focus-visible") || button.getAttribute("aria-expanded") === "true");
   }
 
-  #locate(tag: Tag, view: Projection): Point | null {
+  #locate(tag: Tag): Point | null {
+    const { picture, frame, inset, border, linear } = this.#cached!;
     const box = tag.products[0] && this.boxOf(tag);
-    const at = box && anchor(box, view.picture, view.frame);
-    if (!at) return null;
-    at.y = Math.min(at.y, view.frame.h - this.reserved);
-    const bounds = this.el.getBoundingClientRect();
-    const local = { x: at.x + view.inset.x, y: at.y + view.inset.y };
-    return toViewport(local, view.border, view.linear, { x: bounds.x, y: bounds.y, w: bounds.width, h: bounds.height });
+    const at = box && anchor(box, picture, frame);
+    return at ? toViewport({ x: at.x + inset.x, y: at.y + inset.y }, border, linear, this.el.getBoundingClientRect()) : null;
   }
 
-  #show(spot: Spot, at: Point): void {
-    spot.button.hidden = false;
-    spot.button.style.translate = `${at.x.toFixed(1)}px ${at.y.toFixed(1)}px`;
-    if (spot.drawn) return;
+  /** Without a place it is scrolled out of its box: not seen, and in the Tab order all the same. */
+  #put(spot: Spot, at?: Point, seen?: boolean): void {
+    const { classList, style } = spot.button;
+    classList.toggle("out", !at);
+    style.translate = at ? `${at.x.toFixed(1)}px ${at.y.toFixed(1)}px` : "";
+    if (!seen || spot.drawn) return;
     spot.drawn = true;
     this.#events.drawn(spot.tag);
+  }
+
+  /** The keyboard has come to a hotspot that is out of view, or under something: its place goes to the middle of the window. */
+  #reveal({ button, tag }: Spot): void {
+    const { x, y, width, height } = button.getBoundingClientRect();
+    const root = button.getRootNode() as ShadowRoot;
+    if (!button.matches(":focus-visible") || root.elementFromPoint(x + width / 2, y + height / 2) === button) return;
+    this.el.scrollIntoView();
+    scrollBy(0, (this.#locate(tag)?.y ?? 0) - innerHeight / 2);
   }
 
   #arrows(event: KeyboardEvent, spot: Spot): void {

@@ -24,8 +24,11 @@ export interface MediaList {
   consider(el: MediaElement): void;
   clear(): void;
   /** Focus, visibility or playback changed: every running clock has to look again. */
-  updateExposure(): void;
+  update(): void;
 }
+
+/** Of compareDocumentPosition: Node.DOCUMENT_POSITION_PRECEDING, shorter. */
+const PRECEDING = 2;
 
 /** A medium is asked for before it scrolls into view, so that its tags are there when it does. */
 const NEAR = "50% 25%";
@@ -49,7 +52,8 @@ const createMedium = (el: MediaElement, asked: MediaAsked): Medium => {
 /** wanted: this medium has come near the viewport and has no tags yet. */
 export const createMediaList = (minSize: number, wanted: (medium: Medium) => void, moved: () => void): MediaList => {
   const media = new Map<Element, Medium>();
-  const all = (): Medium[] => [...media.values()];
+  /** In the order of the page. */
+  const all = (): Medium[] => [...media.values()].sort((a, b) => (a.el.compareDocumentPosition(b.el) & PRECEDING) - 1);
 
   const observer = (seen: (medium: Medium, entry: IntersectionObserverEntry) => void, options: IntersectionObserverInit): IntersectionObserver =>
     new IntersectionObserver(safe((entries: IntersectionObserverEntry[]) => {
@@ -84,7 +88,7 @@ export const createMediaList = (minSize: number, wanted: (medium: Medium) => voi
   return {
     all,
     clear: () => all().forEach(drop),
-    updateExposure: () => all().forEach((it) => it.exposure.update()),
+    update: () => all().forEach((it) => it.exposure.update()),
     consider: (el) => {
       const known = media.get(el);
       const usable = el.isConnected && !optedOut(el);

@@ -3,7 +3,7 @@
 import type { Product, Tag } from "./contract.ts";
 import { make, say } from "./dom.ts";
 import { eventId } from "./event_id.ts";
-import { safe } from "./guard.ts";
+import { listen } from "./guard.ts";
 import { price } from "./money.ts";
 import { availabilityWords, matchWords } from "./wording.ts";
 
@@ -23,7 +23,7 @@ const picture = (context: CardContext, product: Product): HTMLImageElement => {
   // Our own host only: a brand's host would see the shopper's address.
   img.src = `${context.api}/i/${encodeURIComponent(product.id)}/320`;
   img.alt = "";
-  img.addEventListener("error", () => { img.hidden = true; });
+  listen(img, "error", () => { img.hidden = true; });
   return img;
 };
 
@@ -57,13 +57,10 @@ const link = (context: CardContext, product: Product, token: string, words: stri
   renew();
   a.target = "_blank";
   a.rel = "noopener sponsored";
-  const follow = safe((event: MouseEvent) => {
-    if (event.type === "auxclick" && event.button !== 1) return;
-    context.clicked(token, renew());
+  listen(a, "click auxclick", (event) => {
+    if (event.type === "click" || (event as MouseEvent).button === 1) context.clicked(token, renew());
   });
-  a.addEventListener("click", follow);
-  a.addEventListener("auxclick", follow);
-  a.addEventListener("contextmenu", safe(() => void renew()));
+  listen(a, "contextmenu", renew);
   return a;
 };
 
@@ -74,7 +71,7 @@ const thumbnails = (context: CardContext, tag: Tag, current: Product, choose: (p
     const thumb = make("button", "thumb");
     say(thumb, { type: "button", "aria-label": `${matchWords(product.match_type) || "Product"}: ${product.title}`, "aria-pressed": String(product === current) });
     thumb.append(picture(context, product));
-    thumb.addEventListener("click", safe(() => choose(product)));
+    listen(thumb, "click", () => choose(product));
     row.append(thumb);
   }
   more.append(make("h3", "", "More to see"), row);
@@ -95,7 +92,7 @@ export const fillCard = (card: HTMLElement, tag: Tag, product: Product, context:
   facts.append(title, money(product), link(context, product, product.token ?? tag.token, words));
   const close = make("button", "close", "\u2715");
   say(close, { type: "button", "aria-label": "Close" });
-  close.addEventListener("click", safe(() => context.close()));
+  listen(close, "click", () => context.close());
   main.append(stage, facts);
   card.replaceChildren(main, close);
   const show = (chosen: Product): void => fillCard(card, tag, chosen, context);

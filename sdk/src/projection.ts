@@ -1,7 +1,9 @@
 // Reads from the page what geometry.ts needs to know about one picture: sizes, transforms, clipping ancestors, stacking level.
 
 import type { Box } from "./contract.ts";
-import { fitted, type Linear, type Size } from "./geometry.ts";
+import { fitted, type Linear, type Point, type Size } from "./geometry.ts";
+
+export type Clipper = Element | undefined;
 
 export interface Projection {
   /** Content box, the picture's place in it, and the border box around, all in the element's own untransformed pixels. */
@@ -10,7 +12,9 @@ export interface Projection {
   border: Size;
   inset: { x: number; y: number };
   linear: Linear;
-  clippers: Element[];
+  /** Ancestors that clip it, undefined for the viewport. What a scroller hides is scrolled to; what a wall hides is gone. */
+  scrollers: Clipper[];
+  walls: Clipper[];
   /** z-index that stands for the picture's level in the page, so that what covers the picture covers its hotspots too. */
   level: number;
 }
@@ -53,7 +57,8 @@ const content = (el: HTMLElement, style: CSSStyleDeclaration): Pick<Projection, 
 export const project = (el: HTMLElement): Projection => {
   const style = getComputedStyle(el);
   const box = content(el, style);
-  const clippers: Element[] = [];
+  const scrollers: Clipper[] = [];
+  const walls: Clipper[] = [];
   let matrix = new DOMMatrix();
   let level = 0;
   for (let at: Element | null = el; at; at = parentOf(at)) {
@@ -62,29 +67,25 @@ export const project = (el: HTMLElement): Projection => {
     if (own) matrix = own.multiply(matrix);
     if (look.zIndex !== "auto") level = px(look.zIndex);
     else if (own || look.position === "fixed" || look.position === "sticky" || look.opacity !== "1") level = 0;
-    if (at !== el && at !== document.body && at !== document.documentElement && look.overflow !== "visible") clippers.push(at);
+    if (look.position === "fixed") walls.push(undefined);
+    if (at === el || at === document.body || at === document.documentElement || look.overflow === "visible") continue;
+    (/auto|scroll/.test(look.overflow) ? scrollers : walls).push(at);
   }
   return {
     ...box,
     picture: fitted(box.frame, naturalSize(el), style.objectFit, style.objectPosition),
     linear: matrix,
-    clippers,
+    scrollers,
+    walls,
     level: Math.max(level, 0),
   };
 };
 
-/** What is left of the viewport after every scrolling or clipping ancestor took its share. */
-export const clipOf = (clippers: Element[]): DOMRect => {
-  let [left, top, right, bottom] = [0, 0, innerWidth, innerHeight];
-  for (const el of clippers) {
-    const rect = el.getBoundingClientRect();
-    left = Math.max(left, rect.left);
-    top = Math.max(top, rect.top);
-    right = Math.min(right, rect.right);
-    bottom = Math.min(bottom, rect.bottom);
-  }
-  return new DOMRect(left, top, Math.max(right - left, 0), Math.max(bottom - top, 0));
-};
+/** Whether a point, in coordinates of the viewport, is inside all of these. */
+export const isIn = ({ x, y }: Point, clippers: Clipper[]): boolean => clippers.every((el) => {
+  const { left, top, right, bottom } = el?.getBoundingClientRect() ?? { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
+  return x >= left && x <= right && y >= top && y <= bottom;
+});
 
 /**
  * False also for a picture that has not loaded: there is nothing to point at yet. Nothing can lie over a <video> that is

@@ -5,11 +5,11 @@ import type { Embed } from "./contract.ts";
 export interface Settings {
   key: string;
   api: string;
-  maxImageTags: number;
-  maxVideoTags: number;
+  maxImage: number;
+  maxVideo: number;
   minSize: number;
   tcfVendor: number;
-  waitForConsent: boolean;
+  wait: boolean;
   /** Whether cards offer "Not this?". */
   votes: boolean;
   debug: boolean;
@@ -31,11 +31,11 @@ const apiOrigin = (raw: string | undefined, origin: string): string => {
 export const readSettings = ({ origin, dataset }: Embed): Settings => ({
   key: dataset.key ?? "",
   api: apiOrigin(dataset.api, origin),
-  maxImageTags: whole(dataset.maxImage, 5, 0, 20),
-  maxVideoTags: whole(dataset.maxVideo, 3, 0, 10),
+  maxImage: whole(dataset.maxImage, 5, 0, 20),
+  maxVideo: whole(dataset.maxVideo, 3, 0, 10),
   minSize: whole(dataset.minSize, 150, 40, 2000),
   tcfVendor: whole(dataset.tcfVendor, 0, 0, 65535),
-  waitForConsent: dataset.consent === "wait",
+  wait: dataset.consent === "wait",
   votes: dataset.notThis !== "off",
   debug: dataset.debug !== undefined,
 });

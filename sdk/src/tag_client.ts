@@ -42,7 +42,7 @@ const post = async (api: string, key: string, media: MediaAsked[]): Promise<Medi
 
 export const createTagClient = (api: string, key: string, answered: (answer: MediaAnswer) => void): TagClient => {
   let wanted = new Map<string, Wanted>();
-  let timer = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
   const ask = async (batch: Wanted[]): Promise<void> => {
     const view = wanted;
@@ -67,7 +67,7 @@ export const createTagClient = (api: string, key: string, answered: (answer: Med
     clearTimeout(timer);
     const next = Math.min(...[...wanted.values()].map((it) => it.due));
     if (next === Infinity || document.visibilityState !== "visible") return;
-    timer = window.setTimeout(() => {
+    timer = setTimeout(() => {
       const due = [...wanted.values()].filter((it) => it.due <= performance.now());
       for (let i = 0; i < due.length; i += BATCH) ask(due.slice(i, i + BATCH)).catch(report);
       plan();

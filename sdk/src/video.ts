@@ -1,10 +1,16 @@
 // Puts time into a layer: hotspots of an HTML5 video follow its track. Fetched only when a page has a tagged video.
 
-import { boxAt } from "./track.ts";
 import type { Box, Tag } from "./contract.ts";
+import { clearOf } from "./controls.ts";
+import type { Point } from "./geometry.ts";
+import { boxAt, readTiming, type Timing } from "./track.ts";
 
-/** What this module needs of a layer: where a tag is now, and the strip that belongs to the player's controls. */
-interface TimedLayer { boxOf: (tag: Tag) => Box | null; reserved: number; readonly onScreen: boolean }
+/** What this module needs of a layer: where a tag is now, and where hotspots that would touch something go. */
+interface TimedLayer {
+  boxOf: (tag: Tag) => Box | null;
+  arrange: (places: Point[], gap: number) => Point[];
+  readonly onScreen: boolean;
+}
 
 export interface Stage {
   el: HTMLVideoElement;
@@ -16,16 +22,24 @@ export interface Stage {
 
 export interface Film { playing(): boolean; stop(): void }
 
-/** Height of the native controls with their scrubber, in CSS px. */
-const CONTROLS_PX = 72;
-
 export const attach = ({ el, layer, moved, resized, played }: Stage): Film => {
   let stopped = false;
   let playedOnce = !el.paused || el.currentTime > 0;
   const playing = (): boolean => !el.paused && !el.ended && !el.seeking && el.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA;
 
-  layer.boxOf = (tag) => (el.poster && !playedOnce ? null : boxAt(tag, el.currentTime * 1000));
-  const reserve = (): void => { layer.reserved = el.controls ? CONTROLS_PX : 0; };
+  const timings = new Map<Tag, Timing>();
+  const timingOf = (tag: Tag): Timing => {
+    const timing = timings.get(tag) ?? readTiming(tag);
+    timings.set(tag, timing);
+    return timing;
+  };
+
+  layer.boxOf = (tag) => (el.poster && !playedOnce ? null : boxAt(timingOf(tag), el.currentTime * 1000));
+  layer.arrange = (places, gap) => {
+    const bounds = el.getBoundingClientRect();
+    const scale = bounds.height / el.offsetHeight || 1;
+    return clearOf(places, { bounds, scale, native: el.controls, touch: matchMedia("(pointer: coarse)").matches }, gap);
+  };
 
   // One callback for each presented frame; timeupdate (4 Hz) keeps hotspots honest where frames cannot be heard.
   const everyFrame = (): void => {
@@ -37,7 +51,6 @@ export const attach = ({ el, layer, moved, resized, played }: Stage): Film => {
 
   const changed = (): void => {
     playedOnce ||= !el.paused;
-    reserve();
     played();
     moved();
   };
@@ -46,7 +59,6 @@ export const attach = ({ el, layer, moved, resized, played }: Stage): Film => {
   el.addEventListener("timeupdate", moved);
   el.addEventListener("loadedmetadata", resized);
   el.addEventListener("resize", resized);
-  reserve();
 
   return {
     playing,

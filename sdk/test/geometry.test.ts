@@ -30,13 +30,13 @@ test("a box that cropping leaves in part is anchored in what is left, and one th
 });
 
 test("a quarter turn takes the right edge to the bottom", () => {
-  const bounds = { x: 100, y: 100, w: 200, h: 400 };
+  const bounds = { x: 100, y: 100, width: 200, height: 400 };
   const turned = toViewport({ x: 400, y: 100 }, { w: 400, h: 200 }, { a: 0, b: 1, c: -1, d: 0 }, bounds);
   assert.deepEqual(turned, { x: 200, y: 500 });
 });
 
 test("what is left of the rectangle's width is zoom", () => {
-  const point = toViewport({ x: 0, y: 0 }, { w: 100, h: 50 }, { a: 1, b: 0, c: 0, d: 1 }, { x: 10, y: 20, w: 150, h: 75 });
+  const point = toViewport({ x: 0, y: 0 }, { w: 100, h: 50 }, { a: 1, b: 0, c: 0, d: 1 }, { x: 10, y: 20, width: 150, height: 75 });
   assert.deepEqual(point, { x: 10, y: 20 });
 });
 

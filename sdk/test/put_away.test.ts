@@ -8,7 +8,7 @@ const product = (id: string, token: string | null): Product => ({
 });
 
 const tagOf = (...products: Product[]): Tag => ({
-  id: "tag_1", label: "top", box: { x: 0, y: 0, w: 1, h: 1 }, from_ms: 0, to_ms: Infinity, track: [], products,
+  id: "tag_1", label: "top", box: { x: 0, y: 0, w: 1, h: 1 }, timing: {}, products,
   token: "campaign", sponsored: true, call_to_action: "Shop the sale",
 });
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { readAnswer } from "../src/answer.ts";
 import { price } from "../src/money.ts";
 import { viewAddress } from "../src/routes.ts";
-import { boxAt } from "../src/track.ts";
+import { boxAt, readTiming } from "../src/track.ts";
 import { availabilityWords, matchWords } from "../src/wording.ts";
 
 const plain = (text: string): string => text.replace(/\u00a0|\u202f/g, " ");
@@ -31,27 +31,35 @@ test("a fragment is a place on the page unless a router lives in it", () => {
   assert.notEqual(viewAddress("https://a.example/#/one"), viewAddress("https://a.example/#/two"));
 });
 
-const span = { from_ms: 1000, to_ms: 3000, box: { x: 0, y: 0, w: 0.1, h: 0.1 } };
+const box = { x: 0, y: 0, w: 0.1, h: 0.1 };
+const timed = (timing: Record<string, unknown>) => readTiming({ timing, box });
 
 test("a track is linear between keyframes, holds at its ends and is silent outside its span", () => {
-  const track = [[1000, 0, 0.5, 0.25, 0.5], [2000, 0.5, 0.5, 0.25, 0.5]] as const;
-  const at = (ms: number) => boxAt({ ...span, track: [...track] }, ms);
+  const timing = timed({ from_ms: 1000, to_ms: 3000, track: [[1000, 0, 0.5, 0.25, 0.5], [2000, 0.5, 0.5, 0.25, 0.5]] });
+  const at = (ms: number) => boxAt(timing, ms);
   assert.deepEqual(at(1500), { x: 0.25, y: 0.5, w: 0.25, h: 0.5 });
   assert.deepEqual(at(2900), { x: 0.5, y: 0.5, w: 0.25, h: 0.5 });
   assert.equal(at(999), null);
   assert.equal(at(3001), null);
-  assert.deepEqual(boxAt({ ...span, track: [] }, 2000), span.box);
+  assert.deepEqual(boxAt(timed({ from_ms: 1000 }), 2000), box);
+});
+
+test("a track is read in order of time, without what is malformed in it", () => {
+  const { track, from_ms, to_ms } = timed({ from_ms: "x", track: [[20, 0, 0, 1, 1], [10, 0, 0, 1, 1], [5, 0, 0, 9, 1], [NaN, 0, 0, 1, 1], "x"] });
+  assert.deepEqual(track.map((it) => it.ms), [10, 20]);
+  assert.deepEqual([from_ms, to_ms], [0, Infinity]);
+  assert.deepEqual(timed({ track: { length: 2 } }).track, []);
 });
 
 const product = { id: "prd_1", title: "Mug", price_micros: 1 };
 const tag = { id: "tag_1", box: { x: 0, y: 0, w: 1, h: 1 }, token: "t", products: [product] };
 const read = (tags: unknown) => readAnswer({ media: [{ url: "u", status: "ready", tags }] })[0]?.tags ?? [];
 
-test("a sound tag is read, its track in order of time", () => {
-  const [one] = read([{ ...tag, track: [[20, 0, 0, 1, 1], [10, 0, 0, 1, 1], [5, 0, 0, 9, 1], "x"] }]);
-  assert.deepEqual(one?.track.map((it) => it[0]), [10, 20]);
-  assert.equal(one?.to_ms, Infinity);
+test("a sound tag is read; one of a film may have its place in a track alone", () => {
+  const [one, two] = read([tag, { ...tag, box: null, track: [[10, 0, 0, 1, 1]] }]);
+  assert.deepEqual(one?.box, tag.box);
   assert.equal(one?.sponsored, false);
+  assert.equal(two?.box, null);
 });
 
 test("malformed tags, boxes and products are left out, whatever they are", () => {

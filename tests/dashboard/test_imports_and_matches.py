@@ -82,6 +82,46 @@ def test_what_hardly_looks_like_it_is_shown_on_asking(
     assert ("Red shirt" in after) is not alike
     assert ("No product of your catalogs" in found) is not alike
     assert (">similar<" in found or ">exact<" in found) is alike
+    # Its catalog is not listed: the picture is its brand's to see.
+    [picture] = re.findall(r'<img src="(/[^"]+)"', found)
+    assert one.client.get(picture).headers["content-type"].startswith("image/")
+
+
+def seen_object(label: str | None, *matches: tuple[str, float]) -> Just:
+    attributes = Just(colours=[], pattern="unknown", audience="unknown", size=0.4, sharpness=0.5)
+    near = [
+        Just(
+            product=Just(id=title, title=title, brand=None, sale_price_micros=None, price_micros=1, currency="EUR"),
+            score=score,
+            match_type="similar",
+        )
+        for title, score in matches
+    ]
+    box = Just(x=0.0, y=0.0, w=1.0, h=1.0)
+    return Just(label=label, score=0.3 if label else None, box=box, attributes=attributes, matches=near)
+
+
+def test_a_close_up_found_in_parts_is_told_once_and_every_part_is_marked_on_it() -> None:
+    objects = [
+        seen_object(None, ("Milk", 0.8), ("Cream", 0.2)),
+        seen_object("product", ("Milk", 0.7)),
+        seen_object("bag", ("Tote", 0.6), ("Milk", 0.55)),
+        seen_object("top", ("Cream", 0.2)),
+    ]
+    answer = Just(objects=objects, image=Just(shot="detail"), query_id="qry_1")
+    template = templates.env.get_template("developer/found.html")
+    page = template.render(answer=answer, shown="data:,", floor=0.5, problem=None)
+    opened = re.sub(r'<details class="card again">.*?</details></details>|<details.*?</details>', "", page, flags=re.S)
+    assert [opened.count(f"<b>{name}</b>") for name in ("Milk", "Tote", "Cream")] == [2, 1, 0]
+    assert re.findall(r"<h2>(.*?)</h2>", opened) == ["1 · The whole picture", "3 · bag", "4 · top"]
+    assert re.findall(r"<h2>(2 .*?)</h2> <span class=\"hint\">(.*?)</span>", page) == [
+        ("2 · product", "the same again: Milk, 0.700")
+    ]
+    assert sorted(re.findall(r'class="box( all)?".*?<span>(\d)</span>', page)) == [
+        ("", "2"), ("", "3"), ("", "4"), (" all", "1"),
+    ]  # fmt: skip
+    alone = Just(objects=objects[:1], image=Just(shot="unknown"), query_id="qry_1")
+    assert 'class="box' not in template.render(answer=alone, shown="data:,", floor=0.5, problem=None)
 
 
 def test_the_tags_of_a_film_stand_in_the_order_of_its_time() -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.sdk.pages import BOX, HEIGHT, WIDTH, one_tag
 from tests.sdk.stub import Host, serve
 
 CHROMIUM = os.environ.get("SHOPLIGHT_TEST_CHROMIUM", "/usr/bin/chromium")
+expect.set_options(timeout=30_000)  # a busy machine's browser is slow
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -22,6 +23,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
+    # the round button over a film that Android has
+    "--enable-blink-features=MediaControlsOverlayPlayButton",
 ]
 
 
@@ -60,7 +63,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
     context = chromium.new_context(viewport={"width": 1000, "height": 800})
-    context.set_default_timeout(8000)
+    context.set_default_timeout(30_000)
     page = context.new_page()
     page.on("pageerror", lambda error: pytest.fail(f"the page saw an error: {error}"))
     yield page

@@ -31,6 +31,16 @@ def spot_centre(page: Page) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
+def distance(page: Page) -> tuple[float, float] | None:
+    """How far the hotspot is from the product, once both have come to rest; None if it lies on it."""
+    for pause_ms in (0, 100, 400, 1600, 6400):  # a busy machine's browser draws late
+        page.wait_for_timeout(pause_ms)
+        (x, y), (want_x, want_y) = spot_centre(page), red_centre(page)
+        if abs(x - want_x) <= 1.6 and abs(y - want_y) <= 1.6:
+            return None
+    return round(x - want_x, 1), round(y - want_y, 1)
+
+
 def img(style: str, around: str = "", attributes: str = "") -> str:
     return f'<div style="{around}"><img src="/photo.png" {attributes} style="{style}"></div>'
 
@@ -76,9 +86,8 @@ def test_a_hotspot_lies_on_its_product_however_the_picture_is_shown(page: Page, 
         page.wait_for_function("document.querySelector('img').complete")
         expect(page.locator(".spot:visible")).to_have_count(1)
         page.wait_for_timeout(60)
-        (x, y), (want_x, want_y) = spot_centre(page), red_centre(page)
-        if abs(x - want_x) > 1.6 or abs(y - want_y) > 1.6:
-            off[name] = (round(x - want_x, 1), round(y - want_y, 1))
+        if apart := distance(page):
+            off[name] = apart
     assert off == {}
     assert len(host.asked) == 1
 
@@ -94,8 +103,7 @@ def test_a_hotspot_lies_on_its_product_however_the_picture_is_shown(page: Page, 
 def test_a_hotspot_lies_on_its_product_wherever_the_body_is(page: Page, host: Host, head: str) -> None:
     visit(page, host, PHOTO, head=head)
     expect(page.locator(".spot")).to_be_visible()
-    page.wait_for_timeout(100)
-    assert spot_centre(page) == pytest.approx(red_centre(page), abs=1.6)
+    assert distance(page) is None
 
 
 def test_a_hotspot_stays_on_its_product_through_moves_scrolls_and_swaps(page: Page, host: Host, picture: bytes) -> None:
@@ -121,7 +129,7 @@ def test_a_hotspot_stays_on_its_product_through_moves_scrolls_and_swaps(page: Pa
     for step in steps:
         page.evaluate(step)
         page.wait_for_timeout(350)
-        assert spot_centre(page) == pytest.approx(red_centre(page), abs=1.6), step
+        assert distance(page) is None, step
     # Another width of the same picture is the same picture: nothing was asked or counted again.
     assert len(host.asked) == 1
     assert len(host.events("impression")) == 1

@@ -7,7 +7,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.sdk.pages import product, tag, visit
 from tests.sdk.stub import Host
@@ -72,7 +73,8 @@ def test_a_hotspot_follows_its_track_inside_the_letterbox(page: Page, cinema: Ho
     height = 131.25 + 337.5 * 0.55
     for second, share in ((1.5, 0.3), (4.5, 0.7)):
         at_second(page, second)
-        assert centre(page) == pytest.approx((600 * share, height), abs=4)
+        where = pytest.approx((600 * share, height), abs=4)
+        until(lambda where=where: centre(page) == where, page)
     assert cinema.asked[0]["media"][0]["kind"] == "video"
     assert any("video.js" in path for path in cinema.fetched)
 
@@ -104,13 +106,15 @@ def test_a_video_tag_is_viewable_only_after_two_seconds_played(page: Page, cinem
     until(lambda: cinema.events("impression"), page)
     page.wait_for_timeout(2200)
     assert not cinema.events("viewable")
-    page.evaluate("document.querySelector('video').play()")
-    page.wait_for_timeout(1200)
-    page.evaluate("document.querySelector('video').pause()")
+    # in the page, where its timers keep their order however late they are
+    page.evaluate(
+        "(async () => { const v = document.querySelector('video'); await v.play();"
+        " await new Promise(done => setTimeout(done, 1200)); v.pause() })()"
+    )
     page.wait_for_timeout(1000)
     assert not cinema.events("viewable")
     page.evaluate("document.querySelector('video').play()")
-    until(lambda: cinema.events("viewable"), page, 8)
+    until(lambda: cinema.events("viewable"), page)
     assert counts(cinema) == {"impression": 1, "viewable": 1}
 
 
@@ -147,3 +151,74 @@ def test_the_video_module_is_not_fetched_for_an_untagged_video(page: Page, cinem
     until(lambda: cinema.asked, page)
     page.wait_for_timeout(400)
     assert not any("video.js" in path for path in cinema.fetched)
+
+
+PARTS = ("-button", "-timeline", "-time-display", "-remaining-display", "-slider", "-play-button-internal")
+Rect = tuple[float, float, float, float]
+
+
+def controls(page: Page) -> dict[str, Rect]:
+    """What the browser's own controls take on the screen, by name: left, top, right, bottom."""
+    session = page.context.new_cdp_session(page)
+    found: dict[str, Rect] = {}
+
+    def look(node: dict[str, Any]) -> None:
+        attributes = node.get("attributes", [])
+        name = dict(zip(attributes[::2], attributes[1::2], strict=True)).get("pseudo", "")
+        if name.endswith(PARTS) and not name.endswith("overlay-play-button"):
+            try:
+                border = session.send("DOM.getBoxModel", {"nodeId": node["nodeId"]})["model"]["border"]
+            except PlaywrightError:
+                border = []  # not shown
+            if border:
+                found[name] = (border[0], border[1], border[4], border[5])
+        for child in [*node.get("children", []), *node.get("shadowRoots", [])]:
+            look(child)
+
+    look(session.send("DOM.getDocument", {"depth": -1, "pierce": True})["root"])
+    return found
+
+
+def touches(one: Rect, name: str, other: Rect) -> bool:
+    if name.endswith("-play-button-internal"):  # a disc
+        radius, x, y = (other[2] - other[0]) / 2, (other[0] + other[2]) / 2, (other[1] + other[3]) / 2
+        return (min(max(x, one[0]), one[2]) - x) ** 2 + (min(max(y, one[1]), one[3]) - y) ** 2 < radius**2
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+@pytest.mark.parametrize(("width", "touch"), [(390, True), (320, True), (1000, False)])
+def test_neither_hotspot_nor_the_word_ad_touches_a_films_controls(
+    chromium: Browser, cinema: Host, width: int, touch: bool
+) -> None:
+    places = [(0.1, 0.95), (0.5, 0.5), (0.5, 0.95), (0.88, 0.85), (0.9, 0.93)]
+    cinema.tags_for = lambda _m, n: {
+        "status": "ready",
+        "tags": [
+            tag(n, i, sponsored=True, to_ms=6000, box={"x": x - 0.04, "y": y - 0.04, "w": 0.08, "h": 0.08})
+            for i, (x, y) in enumerate(places)
+        ],
+    }
+    context = chromium.new_context(viewport={"width": width, "height": 800}, has_touch=touch, is_mobile=touch)
+    page = context.new_page()
+    film = '<video src="/film.webm" muted controls style="display:block;width:100%"></video>'
+    meta = '<meta name=viewport content="width=device-width"><style>body{margin:0}</style>'
+    visit(page, cinema, film, head=meta, attributes='data-max-video="5"')
+    expect(page.locator(".ad:visible")).to_have_count(5)
+    page.wait_for_timeout(100)
+    parts = controls(page)
+    assert any("timeline" in name for name in parts)
+    round_button = [name for name in parts if name.endswith("play-button-internal")]
+    assert round_button
+    if not touch:
+        del parts[round_button[0]]  # no browser has one where there is a mouse
+    ours = page.evaluate(
+        "[...document.querySelector('shoplight-tags').shadowRoot.querySelectorAll('.spot,.ad')]"
+        ".map(it => it.getBoundingClientRect()).map(r => [r.left, r.top, r.right, r.bottom])"
+    )
+    context.close()
+    assert [(one, name) for one in ours for name, part in parts.items() if touches(one, name, part)] == []
+    # They stay on the film, and apart.
+    assert all(left >= 0 and right <= width for left, _, right, _ in ours)
+    middles = [((left + right) / 2, (top + bottom) / 2) for left, top, right, bottom in ours[::2]]
+    near = [(a, b) for i, a in enumerate(middles) for b in middles[:i] if abs(a[0] - b[0]) + abs(a[1] - b[1]) < 40]
+    assert near == []
