@@ -3,10 +3,12 @@
 import functools
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from fastapi.testclient import TestClient
 from api.accounts import passwords
 from api.accounts.scopes import SCOPES_OF, Scope, TenantKind
 from api.accounts.service import AccountsDesk, AccountService
+from api.kit import cache
 from api.kit.clock import FixedClock
 from api.kit.db import Database
 from api.kit.migrations import upgrade
@@ -120,6 +123,13 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     upgrade(database)
     database.close()
     return path
+
+
+@pytest.fixture
+def ageless_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held in front of the store does not get old, however long a busy machine takes over a test."""
+    now = time.monotonic()
+    monkeypatch.setattr(cache, "time", SimpleNamespace(monotonic=lambda: now))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.running_scale_out import RunningScaleOut
 
 House = RunningDemo | RunningScaleOut
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0"
-PAUSE_S, PATIENCE_S, LASTS = 0.02, 60.0, 4
+PAUSE_S, PATIENCE_S, LASTS = 0.02, 240.0, 4
 _REMOTE, _LOCAL, _INODE = 2, 1, 9  # columns of /proc/net/tcp
 
 
@@ -49,15 +49,16 @@ def everywhere(
     right: Callable[[httpx2.Response], bool],
     within_s: float,
 ) -> dict[str, float]:
-    """Ask until every API process has answered right, and some times more: nobody may fall back.
+    """Ask until every API process has answered right, and some times more: nobody may fall back. Who is asked later
+    than `within_s` must be right; how long a busy machine takes over the answer does not count.
 
     Returns after how many seconds each did so first."""
     began, waiting = time.monotonic(), set(api_processes(house).values())
     since: dict[str, float] = {}
     lasting = LASTS
     while waiting or lasting:
-        process, answer = ask()
         after_s = time.monotonic() - began
+        process, answer = ask()
         if right(answer):
             since.setdefault(process, after_s)
             lasting -= not waiting

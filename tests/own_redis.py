@@ -5,11 +5,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 import redis
+
+from tests.patience import until
 
 
 class OwnRedis:
@@ -33,14 +34,14 @@ class OwnRedis:
     def start(self) -> None:
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir"]
         self._process = subprocess.Popen([*command, str(self._folder)], stdout=subprocess.DEVNULL)
-        for _ in range(200):
-            try:
-                with redis.Redis(port=self.port) as client:
-                    client.ping()
-                return
-            except redis.ConnectionError:
-                time.sleep(0.02)
-        raise AssertionError("redis-server does not start")
+        until(self._answers, "redis-server did not start")
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis(port=self.port) as client:
+                return bool(client.ping())
+        except redis.ConnectionError:
+            return False
 
     def kill(self) -> None:
         assert self._process is not None

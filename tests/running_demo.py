@@ -77,7 +77,7 @@ class RunningDemo:
         """The polite way; its exit status."""
         self.process.terminate()
         try:
-            status = self.process.wait(30)
+            status = self.process.wait(90)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError("the demo did not stop within 30 s of SIGTERM") from None

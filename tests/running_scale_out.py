@@ -20,7 +20,7 @@ import httpx2
 from tests.running_demo import REPO, free_port
 from tests.services import url_of
 
-READY_S, SEED_S, STOP_S = 180, 300, 30
+READY_S, SEED_S, STOP_S = 240, 300, 90
 COUNTS = {"serve": 2, "worker": 2, "sink": 2, "beat": 1}
 HOST = "127.0.0.1"
 # the first of five databases of Redis for each kind of house: those that run at once must not take each other's tasks
@@ -154,7 +154,7 @@ class RunningScaleOut:
         while time.monotonic() < deadline:
             assert one.process.poll() is None, f"{one.role} ended:\n{one.said()}"
             try:
-                if httpx2.get(f"http://{HOST}:{one.port}/readyz", timeout=5).status_code == 200:
+                if httpx2.get(f"http://{HOST}:{one.port}/readyz", timeout=60).status_code == 200:
                     return
             except httpx2.HTTPError:
                 pass

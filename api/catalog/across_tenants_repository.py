@@ -128,6 +128,18 @@ class CatalogRowsAcrossTenants:
         named = query.where(col(Product.deleted_at).is_(None), Product.category != "")
         return self.session.exec(named.distinct()).all()
 
+    def yet_unseen(self, embedder_version: str) -> int:
+        """How many products have a vector, but none of this embedder yet: an index cannot hold them."""
+        live = and_(col(Product.deleted_at).is_(None), col(Product.index_state).in_(SEARCHABLE_STATES))
+        query = (
+            select(func.count())
+            .select_from(ProductVector)
+            .join(Product, and_(col(Product.id) == ProductVector.product_id, live))
+            .join(Catalog, and_(col(Catalog.id) == Product.catalog_id, col(Catalog.deleted_at).is_(None)))
+            .where(col(ProductVector.embedder_version) != embedder_version)
+        )
+        return self.session.exec(query).one()
+
     def seen_by_other_eyes(self, embedder_version: str) -> int:
         """Send products whose vector another embedder made, or whose looks were not noted (this way), back to be looked
         at; how many."""

@@ -171,6 +171,12 @@ class CatalogAcrossTenants:
             return CatalogRowsAcrossTenants(session).owner(catalog_id)
 
 
+def yet_unseen(database: Database, embedder_version: str) -> int:
+    """How many products, of those that searches had found, this embedder has yet to look at."""
+    with database.read() as session:
+        return CatalogRowsAcrossTenants(session).yet_unseen(embedder_version)
+
+
 def indexed_products(database: Database, embedder_version: str, chunk: int = 1000) -> Iterator[list[Indexed]]:
     """Every product with its stored vector and what was seen on its picture, in chunks: what an index comes from."""
     after = ""

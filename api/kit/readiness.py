@@ -70,12 +70,14 @@ class Readiness:
         hide: Collection[str] = (),
         timeout_s: float = TIMEOUT_S,
         keep_s: float = KEEP_S,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._checks = dict(checks)
         self._needed = frozenset(needed)
         self._hide = sorted(hide, key=len, reverse=True)
         self._timeout_s = timeout_s
         self._keep_s = keep_s
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._running: dict[str, Future[float]] = {}
         self._kept: tuple[float, Report] | None = None
@@ -89,10 +91,10 @@ class Readiness:
     def report(self) -> Report:
         """How things stand; takes at most the time-out."""
         with self._lock:
-            if self._kept is None or time.monotonic() - self._kept[0] > self._keep_s:
+            if self._kept is None or self._monotonic() - self._kept[0] > self._keep_s:
                 parts = self._tried()
                 self._tell(parts)
-                self._kept = time.monotonic(), Report(_status(parts), parts)
+                self._kept = self._monotonic(), Report(_status(parts), parts)
             found = self._kept[1]
         return Report("stopping", found.parts) if self._stopping else found
 

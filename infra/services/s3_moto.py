@@ -13,12 +13,25 @@ from urllib.parse import parse_qs
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from moto.s3.models import s3_backends
+from moto.s3.models import FakeKey, s3_backends
 from werkzeug.serving import run_simple
 
 REGION = "us-east-1"
 # changes of something about an object that is not kept: a part of an upload that is not complete, tags, rights
 ASIDE = {"partNumber", "uploads", "tagging", "acl", "retention", "legal-hold"}
+
+
+_etag = FakeKey.etag
+
+
+def _alone(key: FakeKey) -> str:
+    """moto goes through an object for its ETag, when it is first asked for, in the very file from which others read it
+    at that moment: they were given what was left of it."""
+    with key.lock:
+        return str(_etag.fget(key))
+
+
+FakeKey.etag = property(_alone)
 
 
 class Remembering:

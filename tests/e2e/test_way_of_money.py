@@ -35,11 +35,12 @@ from api.kit.clock import FixedClock, rfc3339
 from api.main import create_app
 from api.ports import Ports, open_ports
 from api.settings import DatabaseSettings, SecretSettings, Settings, StripeSettings
-from tests.api.events.log_sides import kafka_side, until
+from tests.api.events.log_sides import kafka_side
 from tests.api.media.world import ORIGIN, World, open_web, open_world, unit
 from tests.conftest import Account, AccountMaker
 from tests.event_stores import own_database
 from tests.every_process import BROWSER
+from tests.patience import until
 from tests.races.conftest import at_once
 from tests.services import url_of
 from workers.sink import Sink
@@ -184,7 +185,7 @@ class Shoppers:
     def counted(self) -> None:
         """Wait until the sinks have dealt with all of it."""
         log = self.doors[-1].ports.event_log
-        until(lambda: progress(log).records == self.logged, 60)
+        until(lambda: progress(log).records == self.logged)
 
 
 def campaign(door: World, catalog_id: str, product_id: str, kind: str, micros: int) -> None:

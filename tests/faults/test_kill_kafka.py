@@ -14,15 +14,17 @@ from pathlib import Path
 
 import pytest
 
+from api.events import kafka_reader
 from api.events.log import LogUnavailable
 from api.events.progress import progress
 from api.events.reconcile import reconcile
 from api.events.records import encode
 from api.events.spool import Spool
 from api.events.store_chdb import ChdbEventStore
-from tests.api.events.log_sides import KAFKA_LEAVES, KafkaSide, kafka_side, until
+from tests.api.events.log_sides import KAFKA_LEAVES, KafkaSide, kafka_side
 from tests.faults.dying_forwarder import DIED
 from tests.faults.no_store import NO_STORE
+from tests.patience import until
 from tests.services import url_of
 from tests.workers.test_sink import stamped
 from workers.sink.batch import Ends
@@ -31,6 +33,7 @@ from workers.sink.parse import parse
 from workers.sink.pipeline import STEPS, Sink
 
 REPO = Path(__file__).resolve().parents[2]
+MOST_WAITING = 240
 pytestmark = [pytest.mark.slow, KAFKA_LEAVES]
 
 
@@ -79,23 +82,21 @@ def signalled(broker, number: signal.Signals) -> None:
 
 
 class Appender:
-    """Appends events of three tenants one after the other and remembers what was durable, and how long each took."""
+    """Appends events of three tenants one after the other and remembers what was durable."""
 
     def __init__(self, log) -> None:
-        self.log, self.durable, self.longest_s = log, 0, 0.0
+        self.log, self.durable = log, 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def _run(self) -> None:
         while not self._stop.wait(0.005):
-            started = time.monotonic()
             events = [
                 stamped(f"event-{self.durable + i:06d}", "click", publisher_id=f"tnt_{i}", nonce=f"n{self.durable + i}")
                 for i in range(3)
             ]
-            self.log.append([encode(event) for event in events]).result(10)
-            self.longest_s = max(self.longest_s, time.monotonic() - started)
+            self.log.append([encode(event) for event in events]).result(60)
             self.durable += 3
 
     def stop(self) -> int:
@@ -138,7 +139,7 @@ def test_a_broker_that_goes_away_in_the_middle_costs_time_and_nothing_else(
             assert "Kafka" in until(log.status)
         else:
             time.sleep(4)
-        until(lambda: appender.durable > before + 200)
+        until(lambda: appender.durable > before + 200, "appends need the spool alone: they did not go on")
         log.check()
         assert log.unforwarded() > 0
         if how == "killed":
@@ -148,8 +149,7 @@ def test_a_broker_that_goes_away_in_the_middle_costs_time_and_nothing_else(
         until(lambda: log.status() is None)
         time.sleep(0.5)
         durable = appender.stop()
-        assert appender.longest_s < 2, "appends need the spool alone"
-        until(lambda: _count(store) >= durable, 40)
+        until(lambda: _count(store) >= durable)
         until(lambda: log.unforwarded() == 0)
         sink.stop()
         counted_once_in_order(store, durable)
@@ -170,19 +170,19 @@ def _count(store: ChdbEventStore) -> int:
 
 def test_a_forwarder_killed_between_acknowledgement_and_commit_doubles_nothing(side, store, tmp_path: Path) -> None:
     log, durable = side.log(), 0
-    log.append([encode(stamped("event-first"))]).result(10)
+    log.append([encode(stamped("event-first"))]).result(60)
     until(lambda: log.unforwarded() == 0)
     log.close()
     side._log = None
     for turn in range(3):
         spool = Spool(tmp_path / "log", max_bytes=10**9)
         events = [stamped(f"event-{turn}-{i}", "click", nonce=f"n{turn}-{i}") for i in range(100)]
-        spool.append([encode(event) for event in events]).result(10)
+        spool.append([encode(event) for event in events]).result(60)
         spool.close()
         durable += 100
         command = [sys.executable, "-m", "tests.faults.dying_forwarder", str(tmp_path / "log")]
         command += [side.settings.kafka_servers, side.settings.kafka_topic]
-        assert subprocess.run(command, cwd=REPO, timeout=60, check=False).returncode == DIED
+        assert subprocess.run(command, cwd=REPO, timeout=120, check=False).returncode == DIED
     log, reader = side.log(), side.reader()
     sent = 1 + 100 + 200 + 300 + 300  # each life sends again what the one before did not commit
     sink = Sink(Ends(reader, store))
@@ -197,11 +197,13 @@ def test_when_a_sink_is_killed_another_takes_its_partitions_over_and_no_record_i
     sent, enough = itertools.count(), threading.Event()
 
     def feed() -> None:
-        # until both are at work: one alone might be through before the other has come
+        # until both are at work: one alone might be through before the other has come. No more than they can soon do,
+        # however late they come
         while not enough.is_set():
             number = next(sent)
+            until(lambda fed=12 * number: enough.is_set() or fed - _records(log) < MOST_WAITING)
             records = [encode(stamped(f"event-{number}-{k}", publisher_id=f"tnt_{k}")) for k in range(12)]
-            log.append(records).result(10)
+            log.append(records).result(60)
             time.sleep(0.05)
 
     command = [sys.executable, "-m", "tests.faults.counting_sink", side.settings.kafka_servers]
@@ -221,15 +223,15 @@ def test_when_a_sink_is_killed_another_takes_its_partitions_over_and_no_record_i
         sinks[0].kill()
         killed = time.monotonic()
         enough.set()
-        feeder.join(10)
+        feeder.join(60)
         total = 12 * next(sent)
-        until(lambda: _records(log) == total, 60)
-        assert time.monotonic() - killed < 40
+        until(lambda: _records(log) == total)
+        assert time.monotonic() - killed < kafka_reader.MAX_BATCH_MS / 1000 / 2, "it is missed by its heartbeats"
     finally:
         enough.set()
         for sink in sinks:
             sink.kill()
-            sink.wait(10)
+            sink.wait(60)
             sink.stdout.close()
     time.sleep(1.5)
     assert progress(log).records == total

@@ -5,7 +5,6 @@ import secrets
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from api.kit.queue import CeleryQueue
 from api.settings import BlobSettings, DatabaseSettings, FetchSettings, QueueSettings, Settings, VisionSettings
 from tests.api.catalog.shop import Brand, Shop, feed, open_shop
 from tests.own_redis import OwnRedis, redis_or_nothing
+from tests.patience import HANGS_S, until
 from tests.services import url_of
 from workers.celery_app import configuration
 from workers.celery_worker import Beat
@@ -41,7 +41,7 @@ class HeldFiles(dict[str, bytes]):
 
     def get(self, path: str, default: Any = None) -> Any:
         self.asked.set()
-        self.open.wait(60)
+        self.open.wait(HANGS_S)
         return super().get(path, default)
 
 
@@ -118,14 +118,6 @@ def start(settings: Settings, tmp_path: Path) -> Iterator[Callable[[str], subpro
         process.wait()
 
 
-def until(true: Callable[[], Any], within_s: float, what: str) -> float:
-    started = time.monotonic()
-    while not true():
-        assert time.monotonic() - started < within_s, what
-        time.sleep(0.1)
-    return time.monotonic() - started
-
-
 def test_an_import_outlives_its_worker_and_its_broker(
     client: Any, ports: Any, account: Any, queue: CeleryQueue, shop: Shop, server: OwnRedis, start: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -135,7 +127,7 @@ def test_an_import_outlives_its_worker_and_its_broker(
     data = feed(*[shop.row(number) for number in range(1, PRODUCTS + 1)])
     first = start("first")
     job = brand.post(data)
-    until(shop.files.asked.is_set, 60, "the first worker takes the import up")
+    until(shop.files.asked.is_set, "the first worker takes the import up")
     assert brand.read(f"/v1/imports/{job['id']}")["state"] == "running"
     first.kill()
     first.wait()
@@ -145,8 +137,9 @@ def test_an_import_outlives_its_worker_and_its_broker(
     beat = Beat(queue)
     beat.start()
     start("second")
-    took = until(
-        lambda: brand.read(f"/v1/imports/{job['id']}")["state"] == "done", 90, "another worker ends the import"
+    until(
+        lambda: brand.read(f"/v1/imports/{job['id']}")["state"] == "done",
+        "a lease and a sweep later another worker ends the import: not",
     )
     beat.stop()
     counts = brand.read(f"/v1/imports/{job['id']}")["counts"]
@@ -154,7 +147,6 @@ def test_an_import_outlives_its_worker_and_its_broker(
     assert counts["failed"] == counts["updated"] == 0
     assert {row["index"]["state"] for row in brand.products().values()} == {"indexed"}
     assert len(brand.products()) == PRODUCTS
-    assert took < 60, "a lease and a sweep later"
 
 
 def test_the_message_of_a_killed_worker_is_given_out_again_without_any_sweep(
@@ -165,7 +157,7 @@ def test_the_message_of_a_killed_worker_is_given_out_again_without_any_sweep(
     shop.files.open.set()
     first = start("first")
     job = brand.post(feed(shop.row(1)))
-    until(lambda: brand.read(f"/v1/imports/{job['id']}")["state"] == "done", 60, "the import is done")
+    until(lambda: brand.read(f"/v1/imports/{job['id']}")["state"] == "done", "the import is done")
     shop.files.open.clear()
     shop.files.asked.clear()
     with ports.database.write() as session:  # as a PUT of the product with another picture leaves it
@@ -173,11 +165,11 @@ def test_the_message_of_a_killed_worker_is_given_out_again_without_any_sweep(
             product.index_state, product.picture_source = "pending", f"{shop.url}/2.jpg"
     shop.row(2)
     queue.send("catalog.index_products", catalog_id=brand.catalog_id)
-    until(shop.files.asked.is_set, 30, "the first worker looks at the picture")
+    until(shop.files.asked.is_set, "the first worker looks at the picture")
     assert server.client.hlen("unacked") == 1
     first.kill()
     first.wait()
     shop.files.open.set()
     start("second")
-    until(lambda: brand.products()["p1"]["index"]["state"] == "indexed", 60, "another worker looks at the picture")
-    until(lambda: server.client.hlen("unacked") == 0, 10, "and says so")
+    until(lambda: brand.products()["p1"]["index"]["state"] == "indexed", "another worker looks at the picture")
+    until(lambda: server.client.hlen("unacked") == 0, "and says so")

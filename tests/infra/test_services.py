@@ -25,6 +25,7 @@ from infra.services.registry import SERVICES, service
 from infra.services.s3_server import BUCKET, S3
 from infra.services.service import Service
 from infra.services.stripe_mock import StripeMock
+from tests.patience import until
 from tests.services import missing, url_of
 
 REPO = Path(__file__).resolve().parents[2]
@@ -81,16 +82,23 @@ def test_what_was_stored_and_the_address_outlive_a_kill(place: Place) -> None:
     one = Redis(place)
     one.start()
     address = one.address
-    with socket.create_connection(("127.0.0.1", one.port), timeout=5) as line:
+    with socket.create_connection(("127.0.0.1", one.port), timeout=60) as line:
         line.sendall(b"SET kept yes\r\n")
         assert line.recv(64) == b"+OK\r\n"
-    time.sleep(1.1)  # its log of changes is synced each second
+        until(lambda: _is_written(line))
     os.kill(pid_of(one), signal.SIGKILL)
     assert one.start() is True
     assert one.address == address
-    with socket.create_connection(("127.0.0.1", one.port), timeout=5) as line:
+    with socket.create_connection(("127.0.0.1", one.port), timeout=60) as line:
         line.sendall(b"GET kept\r\n")
         assert b"yes" in line.recv(64)
+
+
+def _is_written(line: socket.socket) -> bool:
+    """Whether all of Redis' log of changes is with the kernel: it is handed over each second."""
+    line.sendall(b"INFO persistence\r\n")
+    told = line.recv(65536)
+    return b"aof_buffer_length:0\r\n" in told and b"aof_pending_bio_fsync:0\r\n" in told
 
 
 def test_blobs_outlive_a_kill_of_a_server_that_keeps_them_in_memory(place: Place) -> None:
@@ -151,7 +159,7 @@ def test_a_foreign_process_is_never_stopped(place: Place, born: str | None) -> N
 
 def test_two_programs_that_start_the_same_service_start_it_once(place: Place) -> None:
     both = [program(place, "start", "redis") for _ in range(2)]
-    told = [each.communicate(timeout=60)[1] for each in both]
+    told = [each.communicate(timeout=120)[1] for each in both]
     assert [each.returncode for each in both] == [0, 0], told
     # one of them started it, the other found it running
     assert sorted("redis       serves" in each for each in told) == [False, True], told
@@ -214,11 +222,11 @@ def test_loans_end_with_the_last_borrower_but_not_what_was_started_by_hand(place
 def test_status_and_settings_of_what_runs(place: Place) -> None:
     Redis(place).start()
     asked = program(place, "status", "--json", "redis", "clickhouse")
-    lines = [json.loads(line) for line in asked.communicate(timeout=60)[0].splitlines()]
+    lines = [json.loads(line) for line in asked.communicate(timeout=120)[0].splitlines()]
     assert asked.returncode == 1, "clickhouse does not run"
     assert [line["problem"] for line in lines] == [None, "not running"]
     assert lines[0]["memory_mb"] > 0
-    told = program(place, "env", "--shell").communicate(timeout=60)[0]
+    told = program(place, "env", "--shell").communicate(timeout=120)[0]
     assert told == f"export SHOPLIGHT_QUEUE_BROKER_URL={Redis(place).address}\n"
 
 

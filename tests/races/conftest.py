@@ -26,7 +26,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
     gate = threading.Barrier(len(calls))
 
     def begin(call: Callable[[], Any]) -> Any:
-        gate.wait(10)
+        gate.wait(60)
         try:
             return call()
         except Exception as error:  # noqa: BLE001 - the test says which are right
@@ -43,7 +43,7 @@ def shop() -> Iterator[Shop]:
 
 @pytest.fixture(params=SIDES)
 def settings(request: pytest.FixtureRequest, tmp_path: Path, shop: Shop) -> Iterator[Settings]:
-    more = {"fetch": FetchSettings(allow=shop.host, timeout_s=3), "vision": VisionSettings(decoders=1)}
+    more = {"fetch": FetchSettings(allow=shop.host), "vision": VisionSettings(decoders=1)}
     if request.param == "sqlite":
         yield Settings(datadir=tmp_path / "data", **more)
         return

@@ -98,7 +98,7 @@ def test_an_older_import_that_turns_up_during_the_claim_of_the_younger_one_waits
         return job
 
     def claim_late() -> Any:
-        claimed.wait(10)
+        claimed.wait(60)
         with processes[1].database.write() as session:
             session.add(Import(**kept))
         return claim(processes[1], late)
@@ -186,7 +186,7 @@ def test_a_put_while_the_feed_lands_comes_wholly_before_or_after(
     monkeypatch.setattr(Landing, "_keep", keep_slowly)
 
     def put(turn: int) -> Any:
-        began.wait(10)
+        began.wait(60)
         said = {**body, "title": f"Put {turn}", "price_micros": 99_000_000}
         return doors[0].put(f"/v1/products/{row.id}", json=said, headers=brand.auth)
 

@@ -118,7 +118,7 @@ def test_asking_for_another_look_leaves_a_worker_that_begins_meanwhile_its_lease
     worker = analyses_of(processes[2])
 
     def begin() -> Any:
-        asked.wait(10)
+        asked.wait(60)
         return worker.claim(row.id)
 
     job, answer = at_once(begin, partial(doors[0].post, f"/v1/media/{row.id}/analyse", headers=publisher.auth))
@@ -149,7 +149,7 @@ def test_a_tag_that_the_next_look_drops_is_gone_for_whoever_edits_it_meanwhile(
     job = worker.claim(row.id)
 
     def rename() -> Any:
-        storing.wait(10)
+        storing.wait(60)
         return doors[0].patch(f"/v1/tags/{tag.id}", json={"label": "satchel"}, headers=publisher.auth)
 
     finished, answer = at_once(partial(worker.finish, job, [], Facts()), rename)

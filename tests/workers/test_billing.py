@@ -28,7 +28,7 @@ def test_from_a_metered_call_to_the_meter_by_tasks_alone(
 ) -> None:
     tenant_id = account("developer").tenant_id
     ports.meter.record(tenant_id, "search", query_id="qry_1")
-    ports.event_log.append([]).result(10)
+    ports.event_log.append([]).result(60)
     Sink.of(ports).drain()
     hour = clock.now()
     clock.advance(timedelta(hours=2))

@@ -37,8 +37,8 @@ def test_hints_and_the_beat_reach_tasks_and_a_failing_task_does_not_stop_the_wor
     worker_factory(ports)
     queue.send("test.fails")
     queue.send("test.notes", text="hello")
-    assert told.wait(10)
-    assert swept.wait(10)
+    assert told.wait(60)
+    assert swept.wait(60)
     assert seen == ["hello"]
 
 

@@ -25,7 +25,7 @@ def shop() -> Iterator[Shop]:
 
 @pytest.fixture
 def settings(settings: Settings, shop: Shop) -> Settings:
-    return settings.model_copy(update={"fetch": FetchSettings(allow=shop.host, timeout_s=3)})
+    return settings.model_copy(update={"fetch": FetchSettings(allow=shop.host)})
 
 
 def second_feed(shop: Shop) -> bytes:

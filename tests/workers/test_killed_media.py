@@ -1,6 +1,5 @@
 """The analysis of a picture and of a video, killed after each commit in turn, asked for twice, and by two at once."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from api.media.service import analyses_of
 from api.settings import FetchSettings, Settings
 from tests.api.media import video_files as videos
 from tests.api.media.world import Web, World, street_photo
+from tests.patience import until
 from tests.workers.dying import Dying
 from workers import lease, video
 from workers import media as tasks
@@ -23,7 +23,7 @@ from workers import media as tasks
 
 @pytest.fixture
 def settings(settings: Settings, web: Web) -> Settings:
-    return settings.model_copy(update={"fetch": FetchSettings(allow=web.host, timeout_s=3)})
+    return settings.model_copy(update={"fetch": FetchSettings(allow=web.host)})
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_video_that_is_long_on_its_way_stays_its_workers(
     def slowly(*args, **kwargs) -> object:
         for _ in range(3):
             clock.advance(LEASE * 0.6)
-            time.sleep(0.2)
+            until(lambda: world.row(url).due_at == clock.now() + LEASE, "the hold was not renewed")
             others.append(analyses_of(world.ports).claim(media_id))
         return fetch_to(*args, **kwargs)
 

@@ -18,7 +18,7 @@ from workers import media as tasks
 
 @pytest.fixture
 def settings(settings: Settings, web: Web) -> Settings:
-    return settings.model_copy(update={"fetch": FetchSettings(allow=web.host, timeout_s=3)})
+    return settings.model_copy(update={"fetch": FetchSettings(allow=web.host)})
 
 
 def blank_picture() -> bytes:

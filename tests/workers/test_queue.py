@@ -5,17 +5,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import Celery
+from kombu.exceptions import OperationalError
 
 from api.kit import queue as queue_module
 from api.kit.queue import QUEUE, SWEEPS, CeleryQueue, QueueUnavailable
 from api.settings import QueueSettings
+from tests.api.search.away import closed_port
 from tests.own_redis import OwnRedis, redis_or_nothing
-from workers import celery_app
+from tests.patience import HANGS_S, until
+from workers import celery_app, celery_worker
 from workers.celery_worker import Beat
 
 REPO = Path(__file__).resolve().parents[2]
@@ -41,6 +45,12 @@ class Bench:
         self._url = server.url
         self._processes: list[subprocess.Popen[bytes]] = []
 
+    def waits_at_most(self, connect_s: float, answer_s: float) -> None:
+        """From its next connection on."""
+        self.app.conf.broker_transport_options |= {"socket_connect_timeout": connect_s, "socket_timeout": answer_s}
+        self.app.pool.force_close_all()
+        self.app.amqp._producer_pool = None
+
     @property
     def ran(self) -> list[str]:
         path = self.folder / "ran"
@@ -64,7 +74,7 @@ class Bench:
     def stop(self, worker: subprocess.Popen[bytes]) -> bool:
         """Politely; whether everything was finished."""
         worker.terminate()
-        worker.wait(20)
+        worker.wait(HANGS_S)
         return bool(json.loads((self.folder / "stopped").read_text())["clean"])
 
     def close(self) -> None:
@@ -75,24 +85,29 @@ class Bench:
 
 
 @pytest.fixture
-def bench(server: OwnRedis, tmp_path: Path) -> Iterator[Bench]:
+def bench(server: OwnRedis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """A broker that answers late, on a busy machine, is not away."""
+    monkeypatch.setattr(queue_module, "CONNECT_S", HANGS_S)
+    monkeypatch.setattr(queue_module, "ANSWER_S", HANGS_S)
     made = Bench(server, tmp_path)
     yield made
     made.close()
 
 
-def until(true: Callable[[], object], within_s: float = 20) -> float:
-    started = time.monotonic()
-    while not true():
-        assert time.monotonic() - started < within_s, "it did not come true in time"
-        time.sleep(0.02)
-    return time.monotonic() - started
+@pytest.fixture
+def asked(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Grows with every message that is tried to be sent."""
+    tried: list[bool] = []
+    send_task = bench.app.send_task
 
+    def counted(*args: Any, **options: Any) -> Any:
+        tried.append(True)
+        return send_task(*args, **options)
 
-def timed(call: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
+    monkeypatch.setattr(bench.app, "send_task", counted)
+    # looking how many wait would ask the broker too
+    monkeypatch.setattr(bench.queue, "_full", lambda _: False)
+    return tried
 
 
 def test_hints_reach_a_worker_and_are_acknowledged(bench: Bench, server: OwnRedis) -> None:
@@ -104,23 +119,30 @@ def test_hints_reach_a_worker_and_are_acknowledged(bench: Bench, server: OwnRedi
     assert bench.queue.waiting() == 0
 
 
-def test_a_broker_that_is_away_costs_one_short_wait_then_nothing(
-    bench: Bench, server: OwnRedis, monkeypatch: pytest.MonkeyPatch
+def test_a_broker_that_is_away_costs_one_try_then_nothing(
+    bench: Bench, server: OwnRedis, asked: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue_module, "PAUSE_S", 1.0)
+    monkeypatch.setattr(queue_module, "PAUSE_S", HANGS_S)
     bench.queue.send("test.note", text="before")
     server.kill()
-    assert timed(lambda: bench.queue.send("test.note", text="lost")) < 1.2
-    assert timed(lambda: [bench.queue.send("test.note", text="lost") for _ in range(100)]) < 0.1
+    asked.clear()
+    for _ in range(101):
+        bench.queue.send("test.note", text="lost")
+    assert len(asked) == 1
     with pytest.raises(QueueUnavailable):
         bench.queue.check()
     server.start()
-    time.sleep(1.0)
+    bench.queue._away_until -= HANGS_S
     bench.queue.send("test.note", text="after")
     assert bench.queue.waiting() == 1
 
 
-def test_a_broker_that_says_nothing_is_no_worse(bench: Bench, server: OwnRedis) -> None:
+def test_a_broker_that_says_nothing_is_no_worse(
+    server: OwnRedis, tmp_path: Path, asked: list[bool], bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_module, "PAUSE_S", HANGS_S)
+    bench.queue.send("test.note", text="before")
+    bench.waits_at_most(connect_s=0.5, answer_s=0.9)
     bench.queue.send("test.note", text="before")
     server.freeze()
     threads = [threading.Thread(target=bench.queue.send, args=("test.note",), daemon=True) for _ in range(40)]
@@ -128,9 +150,11 @@ def test_a_broker_that_says_nothing_is_no_worse(bench: Bench, server: OwnRedis) 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
-    assert time.perf_counter() - started < 2.5, "forty requests at once wait together, not in turn"
-    assert timed(lambda: bench.queue.send("test.note")) < 0.01
+        thread.join(HANGS_S)
+    assert time.perf_counter() - started < len(threads) * 0.9 / 2, "forty requests at once wait together, not in turn"
+    asked.clear()
+    bench.queue.send("test.note")
+    assert asked == []
     with pytest.raises(QueueUnavailable):
         bench.queue.check()
 
@@ -148,11 +172,20 @@ def test_a_worker_goes_on_by_itself_when_its_broker_was_killed_and_is_empty_agai
     server.kill()
     until(lambda: not bench.consuming)
     server.start()
-    back = until(lambda: bench.consuming, within_s=45)
+    until(lambda: bench.consuming)
     had = len(bench.ran)
     until(lambda: len(bench.ran) > had)  # the sweeps flow again
     beat.stop()
-    assert back < 10, "the broker is looked for every few seconds, however long it was away"
+
+
+def test_a_lost_broker_is_looked_for_every_few_seconds_however_long_it_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("kombu.utils.functional.sleep", lambda _: None)
+    broker = celery_worker._Broker(f"redis://127.0.0.1:{closed_port()}/0")
+    with pytest.raises((*broker.connection_errors, OperationalError)):
+        broker.ensure_connection(errback=lambda _, pause_s: pauses.append(pause_s), max_retries=20)
+    assert len(pauses) >= 20
+    assert max(pauses) <= 3
 
 
 def test_a_killed_workers_task_is_given_out_again_after_the_visibility_timeout(bench: Bench, server: OwnRedis) -> None:
@@ -164,14 +197,15 @@ def test_a_killed_workers_task_is_given_out_again_after_the_visibility_timeout(b
     assert server.client.hlen("unacked") == 1
     (bench.folder / "status").unlink()
     bench.worker(visibility_s=2)
-    again = until(lambda: len(bench.ran) == 2, within_s=40)
+    started = time.monotonic()
+    until(lambda: len(bench.ran) == 2)
+    assert time.monotonic() - started < 60, "kombu's own way looks every 100 s"
     bench.let_go()
     until(lambda: not server.client.hlen("unacked"))
-    assert again < 20
 
 
 def test_a_polite_stop_finishes_what_runs(bench: Bench, server: OwnRedis) -> None:
-    worker = bench.worker()
+    worker = bench.worker(patience_s=HANGS_S)
     bench.queue.send("test.hold")
     until(lambda: bench.ran)
     threading.Timer(0.5, bench.let_go).start()
@@ -184,9 +218,7 @@ def test_a_polite_stop_hands_back_at_once_what_does_not_end(bench: Bench, server
     bench.queue.send("test.hold")
     until(lambda: bench.ran)
     bench.queue.send("test.note", text="next")
-    started = time.monotonic()
-    assert bench.stop(worker) is False
-    assert time.monotonic() - started < 5
+    assert bench.stop(worker) is False  # and does stop, which what is held does not do by itself
     assert bench.ran == ["held"]
     assert server.client.llen(QUEUE) == 2, "both wait for another worker now, not after the visibility time-out"
     assert server.client.hlen("unacked") == 0
@@ -198,7 +230,7 @@ def test_sweeps_that_nobody_takes_do_not_pile_up_into_work(bench: Bench, server:
         assert bench.queue.offer("test.note", {"text": "late"}, expires_s=0.5)
     assert server.client.llen(SWEEPS) == 5
     time.sleep(0.7)
-    bench.queue.offer("test.note", {"text": "due"}, expires_s=30)
+    bench.queue.offer("test.note", {"text": "due"}, expires_s=300)
     bench.worker()
     until(lambda: server.client.llen(SWEEPS) == 0)
     until(lambda: bench.ran)
@@ -231,5 +263,5 @@ def test_a_broker_without_memory_stops_the_worker_only_while_it_lasts(bench: Ben
     bench.queue.send("test.note", text="refused")
     time.sleep(3)
     server.client.config_set("maxmemory", "0")
-    until(lambda: bench.queue.offer("test.note", {"text": "again"}), within_s=20)
-    until(lambda: "again" in bench.ran, within_s=40)
+    until(lambda: bench.queue.offer("test.note", {"text": "again"}))
+    until(lambda: "again" in bench.ran)

@@ -54,7 +54,7 @@ class House:
         self.store.close()
 
     def put(self, *records: StampedEvent | UsageRecord) -> None:
-        self.log.append([encode(record) for record in records]).result(10)
+        self.log.append([encode(record) for record in records]).result(60)
 
     def ends(self) -> Ends:
         return Ends(self.log, self.store)
@@ -179,7 +179,7 @@ def test_a_crash_around_any_step_loses_and_doubles_nothing(house: House, step: i
             model.put(event)
         usage = UsageRecord(tenant_id="tnt_d", query_id="qry_1", kind="search", quantity=1, at_ms=T0)
         house.put(*batch, usage)
-        house.log.append([b"not a record"]).result(5)
+        house.log.append([b"not a record"]).result(60)
 
         def crashing(batch, ends, step=STEPS[step]) -> None:
             if after:
@@ -274,7 +274,7 @@ def test_reconcile_notices_a_lost_and_a_doubled_row(house: House) -> None:
 
 
 def test_unreadable_records_go_to_the_dead_letters_as_they_were(house: House) -> None:
-    house.log.append([b"\xc1 rubbish"]).result(5)
+    house.log.append([b"\xc1 rubbish"]).result(60)
     house.put(stamped("event-0001"))
     house.drain()
     rows = house.store.select("SELECT payload, reason FROM dead_letters")

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -17,8 +17,9 @@ from api.events.reconcile import reconcile
 from api.events.records import encode
 from api.events.spool import Spool
 from api.events.store_chdb import ChdbEventStore
+from tests.patience import until
 from tests.workers.test_sink import T0, House, stamped
-from workers.sink import facts, pace
+from workers.sink import facts, pace, pipeline
 from workers.sink.batch import Ends
 from workers.sink.pipeline import Sink
 
@@ -49,16 +50,7 @@ def working(sink: Sink) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(30)
-
-
-def until(found: Callable[[], Any], patience_s: float = 15) -> float:
-    """How long it took."""
-    begun = time.monotonic()
-    while not found():
-        assert time.monotonic() - begun < patience_s
-        time.sleep(0.02)
-    return time.monotonic() - begun
+        thread.join(60)
 
 
 def rolled_up(store: ChdbEventStore) -> int:
@@ -105,10 +97,23 @@ def test_a_sink_that_dies_with_several_batches_written_loses_and_doubles_nothing
     assert (totals.records, totals.stored, totals.duplicate, totals.conflict) == (221, 200, 20, 1)
 
 
+class Watch:
+    """The sink's time, which goes on only when the test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 1000.0
+        for module in (pace, pipeline):
+            monkeypatch.setattr(module, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
 def test_under_load_roll_ups_are_fewer_than_batches_and_counts_show_within_seconds(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.sink.pipeline.SMALL_RECORDS", 0)
+    """Four seconds in which a batch comes every 50 ms and a roll-up, of a full quarter, takes 200."""
+    watch = Watch(monkeypatch)
     done: Counter[str] = Counter()
     commits: list[float] = []
     command, commit_all = house.store.command, house.log.commit_all
@@ -116,23 +121,24 @@ def test_under_load_roll_ups_are_fewer_than_batches_and_counts_show_within_secon
     def slow(sql: str, keys: Any = None) -> None:
         done["events" if "INTO events" in sql else "roll-ups" if "INTO rollup_15m" in sql else "others"] += 1
         if "INTO rollup_15m" in sql:
-            time.sleep(0.2)  # a full quarter
+            watch.now_s += 0.2
         command(sql, keys)
 
     def noted(marks: Any) -> None:
-        commits.append(time.monotonic())
+        commits.append(watch.now_s)
         commit_all(marks)
 
     monkeypatch.setattr(house.store, "command", slow)
     monkeypatch.setattr(house.log, "commit_all", noted)
-    with working(Sink(house.ends())):
-        begun, sent = time.monotonic(), 0
-        while time.monotonic() - begun < 4:
-            house.put(*clicks(f"turn{sent}-", 20))
-            sent += 20
-            time.sleep(0.02)
-        assert rolled_up(house.store) > 0, "counts show while more keeps coming"
-        assert until(lambda: rolled_up(house.store) == sent) < 3
+    sink, begun, sent = Sink(house.ends()), watch.now_s, 0
+    while watch.now_s - begun < 4:
+        house.put(*clicks(f"turn{sent}-", 20))
+        sent += 20
+        assert sink._round() == 20
+        watch.now_s += 0.05
+    assert sent / 2 < rolled_up(house.store) < sent, "counts show while more keeps coming"
+    assert sink._round() == 0, "nothing more comes"
+    assert rolled_up(house.store) == sent
     assert 3 <= done["roll-ups"] <= done["events"] / 2
     gaps = [later - earlier for earlier, later in pairwise(commits)]
     assert max(gaps) < pace.LONGEST_S
@@ -142,14 +148,17 @@ def test_under_load_roll_ups_are_fewer_than_batches_and_counts_show_within_secon
 def test_a_single_event_shows_at_once_and_the_last_ones_are_settled_when_the_sink_stops(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    Watch(monkeypatch)  # it stands still: what waits for its time waits for ever
     with working(Sink(house.ends())):
         house.put(*clicks("first", 1))
-        assert until(lambda: rolled_up(house.store) == 1) < 2
+        until(lambda: rolled_up(house.store) == 1)
+        house.put(*clicks("next", 1))
+        until(lambda: rolled_up(house.store) == 2)
     sink, stop = Sink(house.ends()), threading.Event()
     monkeypatch.setattr(sink._pace, "due", stop.set)  # asked after the second was written; answers "not yet"
     house.put(*clicks("second", 1))
     sink.run(stop)
-    assert_exact(house, 2)
+    assert_exact(house, 3)
 
 
 class Part:
@@ -205,7 +214,7 @@ def spools(tmp_path: Path) -> Iterator[list[Spool]]:
 
 
 def put(spool: Spool, *events: Any) -> None:
-    spool.append([encode(event) for event in events]).result(10)
+    spool.append([encode(event) for event in events]).result(60)
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told in time", "refused at the commit"])

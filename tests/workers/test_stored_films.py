@@ -4,7 +4,6 @@ go, or stay. A job waits and says why, is stored whole or not at all, and stays 
 import errno
 import resource
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -25,13 +24,14 @@ from api.media.watching import Watch
 from api.settings import FetchSettings, Settings
 from tests.api.media import video_files as videos
 from tests.api.media.world import Web, World
+from tests.patience import until
 from workers import lease, video
 from workers import media as tasks
 
 
 @pytest.fixture
 def settings(settings: Settings, web: Web) -> Settings:
-    return settings.model_copy(update={"fetch": FetchSettings(allow=web.host, timeout_s=3)})
+    return settings.model_copy(update={"fetch": FetchSettings(allow=web.host)})
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ def test_a_film_stays_its_workers_however_slow_the_eyes_and_the_index_are(
         def later(*args: Any, **kwargs: Any) -> Any:
             while len(others) < 3:
                 clock.advance(LEASE * 0.6)
-                time.sleep(0.1)
+                until(lambda: world.rows(Media)[0].due_at == clock.now() + LEASE, "the hold was not renewed")
                 others.append(analyses_of(world.ports).claim(row.id))
                 shares.append(world.rows(Media)[0].progress)
             return call(*args, **kwargs)

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from api.settings import FetchSettings, LimitSettings, Settings
 from api.vision.picture import Picture
 from tests.api.media import video_files as videos
 from tests.api.media.world import Web, World
+from tests.patience import until
 from tests.running_demo import REPO
 from workers import lease, video
 from workers import media as tasks
@@ -29,7 +29,7 @@ SIZE = (360, 540)
 
 @pytest.fixture
 def settings(settings: Settings, web: Web) -> Settings:
-    fetch = FetchSettings(allow=web.host, timeout_s=3)
+    fetch = FetchSettings(allow=web.host)
     return settings.model_copy(update={"fetch": fetch, "limits": LimitSettings(video_max_seconds=12)})
 
 
@@ -253,11 +253,8 @@ def test_a_worker_killed_in_the_middle_is_followed_by_one_that_goes_on_from_ther
     command = [sys.executable, "-m", "tests.workers.watching_child", str(own), mine.database_url, video_id]
     worker = subprocess.Popen([*command, world.web.host], cwd=REPO)
     try:
-        deadline = time.monotonic() + 90
-        while not [row for row in world.rows(VideoCheckpoint) if row.at_ms >= 2000]:
-            assert worker.poll() is None, "the worker has ended by itself"
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: worker.poll() is not None or [row for row in world.rows(VideoCheckpoint) if row.at_ms >= 2000])
+        assert worker.poll() is None, "the worker has ended by itself"
     finally:
         worker.kill()
         worker.wait()

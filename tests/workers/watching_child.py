@@ -1,8 +1,8 @@
-"""A worker in a process of its own that watches one video slowly, so that a test can kill it in the middle:
+"""A worker in a process of its own that watches half of a video and goes no further, so that a test can kill it there:
 `python -m tests.workers.watching_child <data directory> <database> <video id> <host:port that may be fetched>`."""
 
 import sys
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from api.settings import DatabaseSettings, FetchSettings, Settings
 from tests.conftest import NOON
 from workers import video
 
-PAUSE_S = 0.4
+HALF_MS = 4000
 
 
 class NoQueue:
@@ -30,12 +30,13 @@ def main() -> None:
     ports = open_ports(settings, NoQueue(), FixedClock(NOON))
     take = Watch.take
 
-    def slowly(self: Watch, eyes: Any, frame: Frame, keep: Any) -> None:
+    def half(self: Watch, eyes: Any, frame: Frame, keep: Any) -> None:
+        if frame.ms >= HALF_MS:
+            threading.Event().wait()
         take(self, eyes, frame, keep)
-        time.sleep(PAUSE_S)
 
     video.KEEP_MS, video.KEEP_S = 1000, 0.0
-    Watch.take = slowly  # type: ignore[method-assign]
+    Watch.take = half  # type: ignore[method-assign]
     video.analyse_video(ports, video_id)
 
 

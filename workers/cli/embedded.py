@@ -3,8 +3,11 @@
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable
 
+from api.catalog.directory import yet_unseen
+from api.catalog.imports import look_again
 from api.kit.db import Database
 from api.kit.migrations import upgrade
 from api.moving.service import moving_problem
@@ -19,6 +22,8 @@ from workers.sink import Sink
 from workers.tasks import load_tasks
 
 log = logging.getLogger(__name__)
+LOOK_S, TELL_S = 0.2, 2.0
+STANDSTILL_S = 60.0  # a picture that nobody answers for takes less to be given up
 
 
 class HouseMoved(Exception):
@@ -68,6 +73,24 @@ class EmbeddedHouse:
             return
         if rebuilt:
             log.info("the index holds %d products", rebuilt.products)
+        look_again(ports)
+
+    def wait_until_seen(self, stopping: threading.Event) -> None:
+        """After a change of the embedder: until it has looked at all that an earlier one had seen, telling how far it
+        is. Goes on without what stands still; `/readyz` then says so."""
+        first = left = yet_unseen(self.ports.database, self.ports.eyes.embedder_version)
+        moved_at, told_at = time.monotonic(), 0.0
+        while left and time.monotonic() - moved_at < STANDSTILL_S and not stopping.is_set():
+            if time.monotonic() - told_at > TELL_S:
+                log.info("the embedder has changed; products looked at anew: %d of %d", first - left, first)
+                told_at = time.monotonic()
+            stopping.wait(LOOK_S)
+            before, left = left, yet_unseen(self.ports.database, self.ports.eyes.embedder_version)
+            moved_at = time.monotonic() if left != before else moved_at
+        if left:
+            log.warning("%d of %d products have not been looked at yet; searches do not find them", left, first)
+        elif first:
+            log.info("the embedder has changed; products looked at anew: all %d", first)
 
     def close(self) -> None:
         """Stop taking work, finish what is under way, let go of the stores."""

@@ -79,7 +79,7 @@ def test_many_at_once_get_no_more_tries_than_one_after_another(throttles: list[S
     gate = threading.Barrier(24)
 
     def attempt(number: int) -> None:
-        gate.wait(10)
+        gate.wait(60)
         let_in.append(admitted(throttles[number % 2], "ada@example.com", f"caller {number}"))
 
     threads = [threading.Thread(target=attempt, args=(number,)) for number in range(24)]

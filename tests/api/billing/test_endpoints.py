@@ -29,7 +29,7 @@ def call(ports: Ports) -> Callable[..., None]:
     def record(tenant_id: str, kind: Any = "search", times: int = 1) -> None:
         for _ in range(times):
             ports.meter.record(tenant_id, kind, query_id=f"qry_{next(made)}")
-        ports.event_log.append([]).result(10)
+        ports.event_log.append([]).result(60)
         Sink.of(ports).drain()
 
     return record

@@ -59,7 +59,7 @@ class Shoppers:
                 continue
             records.append(encode(self._event(at + timedelta(minutes=self.chance.uniform(-50, 0)))))
             self.past.append(records[-1])
-        self.ports.event_log.append(records).result(30)
+        self.ports.event_log.append(records).result(60)
 
     def _event(self, at: datetime) -> StampedEvent:
         self.made += 1
@@ -146,7 +146,7 @@ def test_a_replayed_log_changes_no_bill(ports: Ports, clock: FixedClock) -> None
     clock.advance(HOUR)
     service.close_hours(ports)
     before = booked(ports, "tnt_b0", clock.now() - 9 * HOUR, clock.now())
-    ports.event_log.append(shoppers.past).result(30)
+    ports.event_log.append(shoppers.past).result(60)
     sink.drain()
     assert service.close_hours(ports).entries == 0
     assert booked(ports, "tnt_b0", clock.now() - 9 * HOUR, clock.now()) == before > 0
@@ -157,7 +157,7 @@ def test_calls_metered_through_the_log_are_counted_once_a_query(ports: Ports, cl
     for query in ("qry_1", "qry_2", "qry_2", "qry_3"):
         ports.meter.record(developer.tenant_id, "search", query_id=query)
     ports.meter.record(developer.tenant_id, "video_minute", quantity=12, query_id="qry_4")
-    ports.event_log.append([]).result(10)
+    ports.event_log.append([]).result(60)
     Sink.of(ports).drain()
     clock.advance(2 * HOUR)
     service.close_hours(ports)

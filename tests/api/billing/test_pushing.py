@@ -255,7 +255,7 @@ def test_eight_pushers_make_one_call_at_a_time_a_customer_and_meter_and_tell_all
     closer.close()
 
     def run() -> None:
-        payments = StripePayments("sk_test_1", "", api_base=stripe_server.url, timeout_s=5)
+        payments = StripePayments("sk_test_1", "", api_base=stripe_server.url, timeout_s=60)
         MeterPusher(ports.database, clock, payments).push()
 
     threads = [threading.Thread(target=run) for _ in range(8)]

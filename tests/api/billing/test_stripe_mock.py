@@ -21,7 +21,7 @@ THE_MOCKS_METER = "test-meter-event-name"
 
 @pytest.fixture
 def mock() -> StripePayments:
-    return StripePayments("sk_test_123", "whsec_test", api_base=url_of("stripe"), timeout_s=5)
+    return StripePayments("sk_test_123", "whsec_test", api_base=url_of("stripe"), timeout_s=60)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def shop() -> Iterator[Shop]:
 @pytest.fixture
 def settings(settings: Settings, shop: Shop) -> Settings:
     """The usual ones, with a fetcher that may go to the shop."""
-    fetch, vision = FetchSettings(allow=shop.host, timeout_s=3), VisionSettings(decoders=1)
+    fetch, vision = FetchSettings(allow=shop.host), VisionSettings(decoders=1)
     return settings.model_copy(update={"fetch": fetch, "vision": vision})
 
 

@@ -143,9 +143,9 @@ def test_markup_becomes_plain_text(html: str, text: str) -> None:
 
 @pytest.mark.parametrize("piece", ["<a ", "<a b='", "<script", "<!--", "<![", "</", "&#", "<style>", "&amp"])
 def test_hostile_markup_takes_no_time(piece: str) -> None:
-    started = time.monotonic()
+    started = time.thread_time()  # work, whatever else the machine does
     plain_text(piece * (65_536 // len(piece)))
-    assert time.monotonic() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 @pytest.mark.parametrize("good", ["4006381333931", "96385074", "036000291452", "10614141000415", "4006381-333931"])

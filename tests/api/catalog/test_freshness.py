@@ -24,6 +24,7 @@ from api.catalog.repository import CatalogRepository
 from api.kit.blobs import FolderBlobs
 from api.kit.clock import FixedClock
 from api.kit.db import Database
+from tests.patience import until
 
 BASE = "http://house.example"
 SECONDS = timedelta(seconds=1)
@@ -257,25 +258,18 @@ def test_the_watch_goes_on_when_a_server_that_was_away_is_back(
     with reader.changes.watching(every_s=0.05):
         server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
-        _until(lambda: "cannot be looked for" in caplog.text)
+        until(lambda: "cannot be looked for" in caplog.text)
         assert reader.prices("prd_0") == [100], "what is held is told all the same"
         time.sleep(0.3)
         server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
         clock.advance(SECONDS)
         change(writer, clock, "prd_0", price_micros=50)
-        _until(lambda: reader.prices("prd_0") == [50])
+        until(lambda: reader.prices("prd_0") == [50])
     server.close()
     assert caplog.text.count("cannot be looked for") == 1
     looks = len(reader.statements)
     time.sleep(0.2)
     assert len(reader.statements) == looks, "it ends with its block"
-
-
-def _until(met: Callable[[], bool], within_s: float = 10) -> None:
-    deadline = time.monotonic() + within_s
-    while not met():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def test_a_look_goes_by_the_index_of_changes(reader: Process) -> None:

@@ -1,8 +1,7 @@
 """Both sides of the event log as tests need them: opened, opened again as after a restart, read until it is there."""
 
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +12,10 @@ import pytest
 from api.events.log import EventLog, LogPartition, LogReader, LogRecord
 from api.events.spool import Spool
 from api.settings import EventSettings
+from tests.patience import until
 
 # a mark for tests in which Kafka is away: kafka-python leaves sockets that could not connect to the collector
 KAFKA_LEAVES = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-PATIENCE_S = 20  # a group that forms, a partition that changes hands; nothing waits for longer than it has to
 
 
 class Side(Protocol):
@@ -128,15 +127,6 @@ def kafka_side(folder: Path, servers: str, **changes: Any) -> Iterator[KafkaSide
         pass  # the test never used it
     finally:
         admin.close()
-
-
-def until(found: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
-    """The first truthy answer."""
-    deadline = time.monotonic() + patience_s
-    while not (answer := found()):
-        assert time.monotonic() < deadline, f"not within {patience_s} s"
-        time.sleep(0.01)
-    return answer
 
 
 def the_partition(reader: LogReader, with_records: bool = True) -> LogPartition:

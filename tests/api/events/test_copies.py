@@ -34,7 +34,7 @@ def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
         events = [random_event(rng) for _ in range(200)]
         yesterday = [stamped(f"before-{i:04d}", "click", nonce=f"y{i}", at_ms=T0 - 86_400_000) for i in range(20)]
         made.put(*events, *yesterday, *[called(i) for i in range(6)])
-        made.log.append([b"rubbish", b"more rubbish"]).result(10)
+        made.log.append([b"rubbish", b"more rubbish"]).result(60)
         made.drain()
         yield made
         made.close()
@@ -117,7 +117,7 @@ def test_a_sink_that_was_paused_stores_only_copies(house: House, late: Callable[
     """It read the batch, slept, and another sink took the same batch; then it goes on where it was, knowing nothing."""
     rng = random.Random(3)
     events = [random_event(rng) for _ in range(80)]
-    house.log.append([encode(event) for event in events]).result(10)
+    house.log.append([encode(event) for event in events]).result(60)
 
     def paused(batch: Any, ends: Any) -> None:
         Sink(ends).drain()

@@ -24,8 +24,8 @@ from tests.api.events.log_sides import (
     kafka_side,
     read_from,
     the_partition,
-    until,
 )
+from tests.patience import until
 from tests.services import url_of
 from tests.workers.test_sink import T0, stamped
 from workers.sink.batch import Ends
@@ -55,7 +55,7 @@ def store(tmp_path: Path) -> Iterator[ChdbEventStore]:
 
 
 def put(log, *records: StampedEvent | UsageRecord) -> None:
-    log.append([encode(record) for record in records]).result(10)
+    log.append([encode(record) for record in records]).result(60)
 
 
 def take(log, reader, store: ChdbEventStore, records: int) -> None:
@@ -93,7 +93,7 @@ def test_one_event_through_two_processes_counts_once_and_other_content_is_a_conf
     take(first, side.reader(), store, 102)
     assert one(store, "SELECT count() FROM events") == 51
     assert one(store, "SELECT count() FROM event_conflicts") == 1
-    until(lambda: progress(first).duplicate == 50, 5)
+    until(lambda: progress(first).duplicate == 50)
     assert reconcile(second, store).differences == []
 
 
@@ -129,11 +129,14 @@ def test_two_readers_share_the_partitions_and_commit_every_record_once(side) -> 
     log = side.log()
     readers = [side.another_reader(), side.another_reader()]
     committed: list[list[tuple[int, int]]] = [[], []]
-    stop = threading.Event()
+    held, stop = [0, 0], threading.Event()
 
-    def work(reader, mine: list[tuple[int, int]]) -> None:
+    def work(number: int) -> None:
+        reader, mine = readers[number], committed[number]
         while not stop.is_set():
-            for partition in reader.assigned():
+            partitions = reader.assigned()
+            held[number] = len(partitions)
+            for partition in partitions:
                 batch = partition.read(partition.committed().offset, 13)
                 if not batch.records:
                     continue
@@ -143,33 +146,38 @@ def test_two_readers_share_the_partitions_and_commit_every_record_once(side) -> 
                     continue  # the other one has it
                 mine += [(partition.number, record.offset) for record in batch.records]
 
-    threads = [threading.Thread(target=work, args=pair) for pair in zip(readers, committed, strict=True)]
+    def put_and_await(rounds: range) -> None:
+        for i in rounds:
+            put(log, *[stamped(f"{i}-{k}", publisher_id=f"tnt_{k}") for k in range(12)])
+            time.sleep(0.02)
+        until(lambda: sum(map(len, committed)) >= rounds.stop * 12)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
     for thread in threads:
         thread.start()
-    for i in range(100):
-        put(log, *[stamped(f"{i}-{k}", publisher_id=f"tnt_{k}") for k in range(12)])
-        time.sleep(0.02)  # some before, some during, some after the group has formed
-    until(lambda: sum(map(len, committed)) >= 1200)
+    put_and_await(range(50))  # some before, some during, some after the group has formed
+    until(lambda: held == [2, 2])
+    before = [len(mine) for mine in committed]
+    put_and_await(range(50, 100))
     stop.set()
     for thread in threads:
         thread.join()
     together = committed[0] + committed[1]
     assert (len(together), len(set(together))) == (1200, 1200)
-    shares = [{number for number, _ in mine[-100:]} for mine in committed]
+    shares = [{number for number, _ in mine[start:]} for mine, start in zip(committed, before, strict=True)]
     assert all(shares), "both work"
     assert not shares[0] & shares[1], "at the end each has partitions of its own"
 
 
-def test_a_reader_that_closes_hands_over_at_once(side) -> None:
+def test_a_reader_that_closes_hands_over_at_once(side, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka_reader, "SESSION_MS", 300_000)  # who is missed only after that comes too late here
     log, leaving, staying = side.log(), side.reader(), side.another_reader()
     put(log, *[stamped(f"event-{k}", publisher_id=f"tnt_{k}") for k in range(40)])
     with working(leaving, lambda: len(leaving.assigned()) == 2):
         until(lambda: len(staying.assigned()) == 2)
     side._reader = None
-    started = time.monotonic()
     leaving.close()
     until(lambda: len(staying.assigned()) == 4)
-    assert time.monotonic() - started < 5
 
 
 def test_a_sink_that_was_taken_for_dead_cannot_commit(side) -> None:
@@ -188,7 +196,7 @@ def test_a_sink_that_was_taken_for_dead_cannot_commit(side) -> None:
         until(lambda: len(heir.assigned()) == 2)
     with pytest.raises(PartitionLost):
         partition.commit(batch.end, "the zombie's, once more")
-    until(lambda: {part.committed().note for part in log.partitions()} == {"", "the heir's"}, 5)
+    until(lambda: {part.committed().note for part in log.partitions()} == {"", "the heir's"})
 
 
 def test_a_join_that_outlasts_a_poll_is_not_forgotten(side) -> None:
@@ -199,7 +207,7 @@ def test_a_join_that_outlasts_a_poll_is_not_forgotten(side) -> None:
         reader._consumer._coordinator.request_rejoin()
         reader._consumer.poll(0)  # begins to join and does not wait; the answer comes when nobody asks
         time.sleep(0.2)
-        until(lambda: len(reader.assigned()) == 4, 5)
+        until(lambda: len(reader.assigned()) == 4)
 
 
 @contextmanager
@@ -225,7 +233,7 @@ def test_what_lies_in_the_topic_and_is_no_record_goes_to_the_dead_letters(side, 
     log = side.log()
     poison = [b"\xc1 rubbish", b"", encode(stamped("late", at_ms=2**60)), encode(stamped("rich", charge_micros=2**63))]
     early = UsageRecord(tenant_id="tnt_a", query_id="early", kind="search", quantity=1, at_ms=-5)
-    log.append([*poison, encode(early)]).result(5)
+    log.append([*poison, encode(early)]).result(60)
     put(log, *events_of("tnt_a", 3))
     take(log, side.reader(), store, 8)
     letters = store.select("SELECT payload FROM dead_letters")
@@ -239,7 +247,7 @@ def test_while_kafka_is_away_the_spool_takes_what_it_can_hold_and_then_says_full
     log = side.another_log("spool", max_bytes=50_000)
     log.check()
     for _ in range(49):
-        log.append([b"x" * 1000]).result(5)
+        log.append([b"x" * 1000]).result(60)
     with pytest.raises(LogFull):
         log.append([b"x" * 1000])
     with pytest.raises(LogUnavailable, match=r"Kafka at 127\.0\.0\.1:1"):
@@ -255,13 +263,12 @@ def test_while_kafka_is_away_the_spool_takes_what_it_can_hold_and_then_says_full
 def test_when_the_sinks_are_too_far_behind_events_stay_in_the_spool_until_they_catch_up(
     side, store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka_forwarder, "LOOK_AT_SINKS_EVERY_S", 0.05)
+    monkeypatch.setattr(kafka_forwarder, "LOOK_AT_SINKS_EVERY_S", 0.0)
     monkeypatch.setattr("api.events.kafka_log.SEEN_FOR_S", 0.0)
     side.settings.kafka_max_waiting = 20
     log = side.log()
     put(log, *events_of("tnt_a", 30))
     until(lambda: sum(part.waiting() for part in log.partitions()) == 30)
-    time.sleep(0.1)
     put(log, *events_of("tnt_b", 30))
     assert "30 records wait for the sinks" in until(log.status)
     assert sum(part.waiting() for part in log.partitions()) == 30
@@ -355,5 +362,5 @@ def test_a_partition_in_trouble_of_its_own_does_not_hold_up_the_others(side, sto
     until(lambda: one(store, "SELECT count() FROM events") == 9)
     stop.set()
     thread.join()
-    until(lambda: progress(log).records == 14, 5)
+    until(lambda: progress(log).records == 14)
     assert sum(part.waiting() for part in log.partitions()) == 3, "nothing was skipped"

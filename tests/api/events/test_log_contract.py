@@ -9,7 +9,8 @@ import pytest
 
 from api.events.log import MAX_RECORD_BYTES, EventLog
 from api.events.progress import Progress, progress, waiting_since_ms
-from tests.api.events.log_sides import Side, SpoolSide, kafka_side, read_from, the_partition, until
+from tests.api.events.log_sides import Side, SpoolSide, kafka_side, read_from, the_partition
+from tests.patience import until
 from tests.services import url_of
 
 
@@ -25,7 +26,7 @@ def side(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Side]:
 
 
 def put(log: EventLog, *texts: str) -> None:
-    log.append([text.encode() for text in texts]).result(timeout=5)
+    log.append([text.encode() for text in texts]).result(60)
 
 
 def texts_of(side: Side, count: int, after: int | None = None, at_a_time: int = 7) -> list[str]:
@@ -115,16 +116,16 @@ def test_from_the_writing_end_one_sees_how_far_the_readers_are(side: Side) -> No
     reader = side.reader()
     partition = the_partition(reader)
     records = read_from(reader, partition.number, partition.committed().offset, 4)
-    until(lambda: waiting_since_ms(log) == 0, 5)  # nothing is dealt with, and something waits
+    until(lambda: waiting_since_ms(log) == 0)  # nothing is dealt with, and something waits
     note = msgspec.json.encode(Progress(records=3, stored=2, duplicate=1, received_until_ms=1234)).decode()
     partition.commit(records[3].offset, note)
-    until(lambda: progress(log).records == 3, 5)
+    until(lambda: progress(log).records == 3)
     assert progress(log) == Progress(records=3, stored=2, duplicate=1, received_until_ms=1234)
     assert waiting_since_ms(log) == 1234
     waiting = {part.number: part.waiting() for part in log.partitions()}
     assert [number for number, length in waiting.items() if length] == [partition.number]
     partition.commit(partition.end(), note)
-    until(lambda: waiting_since_ms(log) is None, 5)
+    until(lambda: waiting_since_ms(log) is None)
 
 
 def test_a_log_that_is_open_takes_appends(side: Side) -> None:

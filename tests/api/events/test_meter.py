@@ -9,7 +9,7 @@ from workers.sink import Sink
 
 
 def drain(ports: Ports) -> int:
-    ports.event_log.append([]).result(10)  # appends are durable in order: what was metered before is there now
+    ports.event_log.append([]).result(60)  # appends are durable in order: what was metered before is there now
     return Sink.of(ports).drain()
 
 

@@ -20,14 +20,14 @@ def port(page: ShopPage, caplog: pytest.LogCaptureFixture) -> Iterator[int]:
     thread.start()
     yield listener.getsockname()[1]
     server.should_exit = True
-    thread.join(10)
+    thread.join(60)
     listener.close()
     assert not [record for record in caplog.records if record.levelname == "ERROR"], "nothing was a crash"
 
 
 def talk(port: int, sent: bytes, *, cut: bool = False) -> bytes:
     """Send, and read until the server is done with us."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         answer = b""
         try:
             connection.sendall(sent)

@@ -2,7 +2,6 @@
 PostgreSQL, because SQLite has no server to lose."""
 
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,7 +9,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlmodel import select
 
@@ -60,7 +59,7 @@ def tenant(number: int) -> Tenant:
 
 
 def test_a_server_that_went_away_is_a_503_and_then_served_again(
-    client: TestClient, settings: Settings, operator: psycopg.Connection, account
+    client: TestClient, ports: Ports, settings: Settings, operator: psycopg.Connection, account
 ) -> None:
     auth = account("publisher").auth
     site = {"name": "Magazine", "origins": ["https://magazine.example"]}
@@ -68,19 +67,26 @@ def test_a_server_that_went_away_is_a_503_and_then_served_again(
     name = name_of(settings)
     operator.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
     end_connections(operator, settings)
-    started = time.monotonic()
+    tried = _connections_tried(ports)
     for headers in (auth, {**auth, "Idempotency-Key": "once"}):
         answer = client.post("/v1/sites", json=site, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
         assert int(answer.headers["retry-after"]) >= 1
         assert answer.headers["content-type"] == "application/problem+json"
-    assert time.monotonic() - started < 10
+    assert len(tried) <= 4, "nobody waits for it to come back"
     ready = client.get("/readyz")
     assert ready.status_code == 503
     assert ready.json()["checks"]["database"]["ok"] is False
     operator.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
     assert client.post("/v1/sites", json=site, headers={**auth, "Idempotency-Key": "once"}).status_code == 201
     assert len(client.get("/v1/sites", headers=auth).json()["items"]) == 2
+
+
+def _connections_tried(ports: Ports) -> list[bool]:
+    """Grows with each."""
+    tried: list[bool] = []
+    event.listen(ports.database.engine, "do_connect", lambda *_: tried.append(True))
+    return tried
 
 
 def test_connections_that_a_restart_cut_are_replaced_before_anybody_notices(
@@ -132,7 +138,7 @@ def test_of_a_deadlock_one_is_told_to_come_again(database: Database) -> None:
         try:
             with database.write() as session:
                 session.get_one(Tenant, first, with_for_update=True)
-                both.wait(10)
+                both.wait(60)
                 session.get_one(Tenant, second, with_for_update=True)
             outcomes.append(None)
         except SQLAlchemyError as error:
@@ -142,7 +148,7 @@ def test_of_a_deadlock_one_is_told_to_come_again(database: Database) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     [error] = [outcome for outcome in outcomes if outcome is not None]
     problem = store_problem(error)
     assert problem is not None
@@ -164,21 +170,24 @@ def test_what_is_there_already_is_a_409_and_what_cannot_be_stored_a_422(database
 
 
 def test_a_query_that_takes_too_long_and_a_wait_for_a_row_end(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(db._TIMEOUTS_MS, "statement_timeout", 300)
-    monkeypatch.setitem(db._TIMEOUTS_MS, "lock_timeout", 200)
-    database = Database(settings.database_url, 3)
-    with pytest.raises(OperationalError) as slow, database.read() as session:
-        session.connection().execute(text("SELECT pg_sleep(5)"))
     with database.write() as session:
         session.add(tenant(1))
+    monkeypatch.setitem(db._TIMEOUTS_MS, "statement_timeout", 300)
+    impatient = Database(settings.database_url, 3)
+    with pytest.raises(OperationalError, match="statement timeout") as slow, impatient.read() as session:
+        session.connection().execute(text("SELECT pg_sleep(600)"))
+    impatient.close()
+    monkeypatch.setitem(db._TIMEOUTS_MS, "statement_timeout", 600_000)
+    monkeypatch.setitem(db._TIMEOUTS_MS, "lock_timeout", 200)
+    impatient = Database(settings.database_url, 3)
     with database.write() as holder:
         holder.get_one(Tenant, "tnt_1", with_for_update=True)
-        with pytest.raises(OperationalError) as held, database.write() as session:
+        with pytest.raises(OperationalError, match="lock timeout") as held, impatient.write() as session:
             session.get_one(Tenant, "tnt_1", with_for_update=True)
+    impatient.close()
     assert [getattr(store_problem(caught.value), "status", None) for caught in (slow, held)] == [503, 503]
-    database.close()
 
 
 def test_a_reader_sees_one_moment_and_stores_nothing(database: Database) -> None:

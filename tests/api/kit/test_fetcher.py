@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,11 @@ class Site(http.server.BaseHTTPRequestHandler):
         if self.path == "/drip":
             self.send_response(200)
             self.end_headers()
-            for _ in range(100):
-                self.wfile.write(b"x")
-                self.wfile.flush()
-                time.sleep(0.1)
+            with suppress(OSError):  # for as long as anybody listens
+                while True:
+                    self.wfile.write(b"x")
+                    self.wfile.flush()
+                    time.sleep(0.1)
             return
         if self.path.startswith("/to?"):
             self.send_response(302)
@@ -118,10 +120,8 @@ def test_a_server_that_gives_whole_files_alone_is_told_before_they_are_read(serv
 
 
 def test_a_server_that_drips_does_not_hold_us(server: str) -> None:
-    started = time.monotonic()
-    with pytest.raises(FetchFailed, match="too long"):
+    with pytest.raises(FetchFailed, match="too long"):  # it ends: the drops do not
         opened(server, timeout_s=0.5).fetch(f"http://{server}/drip", max_bytes=1000)
-    assert time.monotonic() - started < 5
 
 
 def test_an_error_status_says_whether_to_retry(server: str) -> None:

@@ -30,7 +30,7 @@ def web() -> Iterator[Web]:
 @pytest.fixture
 def settings(settings: Settings, web: Web) -> Settings:
     """The usual ones, with a fetcher that may go to the publisher's pictures."""
-    return settings.model_copy(update={"fetch": FetchSettings(allow=web.host, timeout_s=3)})
+    return settings.model_copy(update={"fetch": FetchSettings(allow=web.host)})
 
 
 @pytest.fixture

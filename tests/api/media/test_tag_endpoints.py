@@ -141,7 +141,7 @@ def test_each_answer_is_a_view_of_its_own(world: World, clock: FixedClock) -> No
     assert len(set(nonces)) == 2
 
 
-def test_a_warm_answer_issues_no_sql(world: World) -> None:
+def test_a_warm_answer_issues_no_sql(world: World, ageless_memory: None) -> None:
     product = world.product(world.catalog(), unit(1, dim=world.ports.eyes.dim))
     url, _ = world.ready("/a.jpg", (product, 0.8))
     world.media(url)

@@ -65,14 +65,14 @@ def test_a_disk_that_takes_nothing_shows_refuses_events_and_is_forgotten_when_it
     monkeypatch.setattr(spool, "_write_all", refuse)
     monkeypatch.setattr(spool.Spool, "_probe", refuse)
     with pytest.raises(spool.LogUnavailable):
-        ports.event_log.append([b"x"]).result(5)
+        ports.event_log.append([b"x"]).result(60)
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert words in answer.json()["checks"]["event_log"]["reason"]
     assert client.get("/healthz").status_code == 200
     monkeypatch.undo()
     ports.event_log._recover()
-    ports.event_log.append([b"x"]).result(5)
+    ports.event_log.append([b"x"]).result(60)
     client.app.state.readiness._kept = None
     assert client.get("/readyz").json()["checks"]["event_log"]["ok"]
 

@@ -306,6 +306,6 @@ class IndexContract:
         stop.wait(0.7)
         stop.set()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
         assert not any(thread.is_alive() for thread in threads)
         assert wrong == []

@@ -50,7 +50,7 @@ def feeds() -> Iterator[Feeds]:
 
 @pytest.fixture
 def settings(settings: Settings, web: Web, feeds: Feeds) -> Settings:
-    allowed = FetchSettings(allow=f"{web.host},{feeds.host}", timeout_s=3)
+    allowed = FetchSettings(allow=f"{web.host},{feeds.host}")
     return settings.model_copy(update={"fetch": allowed})
 
 

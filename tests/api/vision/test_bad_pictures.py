@@ -2,7 +2,6 @@
 
 import io
 import struct
-import time
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,9 +14,9 @@ from api.settings import VisionSettings
 from api.vision.decoding import Decoders
 from api.vision.errors import PictureError, PictureFault
 from tests.api.vision import pictures, profiles
+from tests.api.vision.work import little_work
 
 MAX_BYTES = 20 * 1024**2
-QUICK_S = 3.0  # of a child on a busy machine; the limit is ten
 
 
 @pytest.fixture(scope="module")
@@ -182,9 +181,8 @@ class TestBombs:
         self, decoders: Decoders, name: bytes, before: bytes
     ) -> None:
         data = pictures.with_chunk(name, before + zlib.compress(b"a" * 50_000_000, 1))
-        started = time.monotonic()
-        assert_quarters(decoders, data, 0)
-        assert time.monotonic() - started < QUICK_S
+        with little_work(decoders):
+            assert_quarters(decoders, data, 0)
 
     def test_many_words_are_passed_over(self, decoders: Decoders) -> None:
         """More than Pillow keeps of text; each below its limit. Workflows of picture generators look like this."""
@@ -195,11 +193,9 @@ class TestBombs:
     def test_a_jpeg_of_thousands_of_scans_is_refused_at_once(self, decoders: Decoders) -> None:
         data = pictures.many_scans(8000, 4000)
         assert len(data) < 2_000_000
-        started = time.monotonic()
-        with pytest.raises(PictureError, match="scans") as refused:
+        with little_work(decoders), pytest.raises(PictureError, match="scans") as refused:
             decoders.decode(data)
         assert refused.value.code is PictureFault.TOO_SLOW
-        assert time.monotonic() - started < QUICK_S
 
     def test_a_sequential_jpeg_whose_components_come_apart_is_no_way_round(self, decoders: Decoders) -> None:
         """One component in its first scan: a decoder looks for the others in all that follow."""

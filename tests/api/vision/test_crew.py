@@ -13,8 +13,7 @@ from api.vision.crew import Crew
 from api.vision.picture import WHOLE, Box, Picture
 from api.vision.service import Eyes
 from tests.api.vision import pictures
-
-PATIENCE_S = 5.0
+from tests.patience import HANGS_S
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def test_results_come_in_the_order_of_the_tasks(crew: Crew) -> None:
     held = threading.Event()
 
     def first() -> str:
-        assert held.wait(PATIENCE_S)
+        assert held.wait(HANGS_S)
         return "first"
 
     def last() -> str:
@@ -43,7 +42,7 @@ def test_results_come_in_the_order_of_the_tasks(crew: Crew) -> None:
 def test_two_tasks_run_at_the_same_time(crew: Crew) -> None:
     """Each waits for the other."""
     both = threading.Barrier(2)
-    assert sorted(crew.all([partial(both.wait, PATIENCE_S)] * 2)) == [0, 1]
+    assert sorted(crew.all([partial(both.wait, HANGS_S)] * 2)) == [0, 1]
 
 
 def test_the_caller_and_a_helper_begin_at_different_ends(crew: Crew) -> None:
@@ -51,7 +50,7 @@ def test_the_caller_and_a_helper_begin_at_different_ends(crew: Crew) -> None:
     both = threading.Barrier(2)
 
     def meeting() -> int:
-        both.wait(PATIENCE_S)
+        both.wait(HANGS_S)
         return threading.get_ident()
 
     one, other = crew.both([meeting, threading.get_ident], [threading.get_ident, meeting])
@@ -66,18 +65,19 @@ def test_who_has_one_core_does_all_of_it_alone() -> None:
 
 def test_a_caller_waits_for_no_helper_that_has_not_begun(crew: Crew) -> None:
     """The one helper is held by somebody else's task."""
-    begun, held = threading.Event(), threading.Event()
+    begun, held = threading.Semaphore(0), threading.Event()
 
     def holding() -> None:
-        begun.set()
-        assert held.wait(PATIENCE_S)
+        begun.release()
+        assert held.wait(HANGS_S)
 
     other = threading.Thread(target=crew.all, args=([holding, holding],))
     other.start()
-    assert begun.wait(PATIENCE_S)
+    for _ in range(2):  # the other caller, and the helper
+        assert begun.acquire(timeout=HANGS_S)
     assert set(crew.all([threading.get_ident] * 3)) == {threading.get_ident()}
     held.set()
-    other.join(PATIENCE_S)
+    other.join(HANGS_S)
     assert not other.is_alive()
 
 
@@ -98,7 +98,7 @@ def test_after_an_error_nobody_does_the_rest(crew: Crew) -> None:
     met = threading.Barrier(2)
 
     def failing() -> None:
-        met.wait(PATIENCE_S)  # both threads have taken one
+        met.wait(HANGS_S)  # both threads have taken one
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):

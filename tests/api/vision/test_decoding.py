@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,8 @@ from api.vision.decoder_child import in_one_scan
 from api.vision.decoding import Decoders
 from api.vision.errors import PictureError, PictureFault
 from tests.api.vision import pictures
+from tests.api.vision.work import little_work
+from tests.patience import HANGS_S, until
 
 MAX_BYTES = 20 * 1024**2
 
@@ -178,11 +179,9 @@ def test_an_empty_picture_is_empty(decoders: Decoders) -> None:
 )
 def test_oversized_pictures_are_refused_at_once(decoders: Decoders, data: bytes) -> None:
     decoders.decode(pictures.encoded(pictures.quarters(), "PNG"))  # the child is up
-    started = time.monotonic()
-    with pytest.raises(PictureError) as refused:
+    with little_work(decoders), pytest.raises(PictureError) as refused:
         decoders.decode(data)
     assert refused.value.code is PictureFault.TOO_LARGE
-    assert time.monotonic() - started < 1
 
 
 def test_a_picture_that_needs_too_much_memory_is_refused() -> None:
@@ -257,13 +256,17 @@ def test_children_end_with_their_parent(tmp_path: Path) -> None:
 
     root = Path(__file__).resolve().parents[3]
     ran = subprocess.run(
-        [sys.executable, str(program)], capture_output=True, env={"PYTHONPATH": str(root)}, timeout=30, check=False
+        [sys.executable, str(program)], capture_output=True, env={"PYTHONPATH": str(root)}, timeout=HANGS_S, check=False
     )
-    child = Path(f"/proc/{int(ran.stdout)}")
-    deadline = time.monotonic() + 5
-    while child.exists() and "State:\tZ" not in (child / "status").read_text() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not child.exists() or "State:\tZ" in (child / "status").read_text()
+    status = Path(f"/proc/{int(ran.stdout)}/status")
+
+    def ended() -> bool:
+        try:
+            return "State:\tZ" in status.read_text()
+        except (FileNotFoundError, ProcessLookupError):  # nobody left it for long
+            return True
+
+    until(ended)
 
 
 def test_many_threads_get_their_own_pictures(decoders: Decoders) -> None:
@@ -272,7 +275,7 @@ def test_many_threads_get_their_own_pictures(decoders: Decoders) -> None:
 
     def ask(side: int) -> tuple[int, int]:
         if side < 18:
-            gate.wait(5)
+            gate.wait(HANGS_S)
         picture = decoders.decode(pictures.encoded(pictures.quarters(side, side + 1), "PNG"))
         return picture.width, picture.height
 

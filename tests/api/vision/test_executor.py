@@ -2,25 +2,34 @@
 
 import asyncio
 import threading
-import time
 
 import pytest
 
 from api.errors import Unavailable
 from api.vision.executor import BoundedExecutor
+from tests.patience import HANGS_S
+
+
+class Held:
+    """Work that has begun and goes on until it is let go."""
+
+    def __init__(self) -> None:
+        self.begun, self.release = threading.Event(), threading.Event()
+
+    def __call__(self) -> bool:
+        self.begun.set()
+        return self.release.wait(HANGS_S)
 
 
 def test_a_full_queue_is_refused_at_once_and_room_comes_back() -> None:
     async def scenario() -> None:
-        executor, release = BoundedExecutor("test", threads=1, waiting=1), threading.Event()
-        busy = [asyncio.create_task(executor.run(lambda: release.wait(5))) for _ in range(2)]
-        await asyncio.sleep(0.05)
-        started = time.monotonic()
+        executor, work = BoundedExecutor("test", threads=1, waiting=1), Held()
+        busy = [asyncio.create_task(executor.run(work)) for _ in range(2)]
+        await asyncio.sleep(0)  # both have asked
         with pytest.raises(Unavailable) as refused:
-            await executor.run(lambda: None)
-        assert time.monotonic() - started < 0.1
+            executor.run(lambda: None).send(None)  # by hand, up to where it would wait: it does not
         assert int(refused.value.headers["Retry-After"]) >= 1
-        release.set()
+        work.release.set()
         assert await asyncio.gather(*busy) == [True, True]
         assert await executor.run(lambda: 7) == 7
         executor.close()
@@ -30,14 +39,14 @@ def test_a_full_queue_is_refused_at_once_and_room_comes_back() -> None:
 
 def test_work_of_callers_who_gave_up_still_counts_until_it_ends() -> None:
     async def scenario() -> None:
-        executor, release = BoundedExecutor("test", threads=1, waiting=1), threading.Event()
-        tasks = [asyncio.create_task(executor.run(lambda: release.wait(5))) for _ in range(2)]
-        await asyncio.sleep(0.05)
+        executor, work = BoundedExecutor("test", threads=1, waiting=1), Held()
+        tasks = [asyncio.create_task(executor.run(work)) for _ in range(2)]
+        assert await asyncio.to_thread(work.begun.wait, HANGS_S)
         tasks[0].cancel()  # runs already and cannot be stopped
-        await asyncio.sleep(0.05)
+        assert isinstance((await asyncio.gather(tasks[0], return_exceptions=True))[0], asyncio.CancelledError)
         with pytest.raises(Unavailable):
             await executor.run(lambda: None)
-        release.set()
+        work.release.set()
         await tasks[1]
         assert await executor.run(lambda: 7) == 7
         executor.close()
@@ -47,18 +56,17 @@ def test_work_of_callers_who_gave_up_still_counts_until_it_ends() -> None:
 
 def test_errors_of_the_work_reach_the_caller_and_the_loop_runs_on_meanwhile() -> None:
     async def scenario() -> None:
-        executor = BoundedExecutor("test", threads=1, waiting=1)
+        executor, release = BoundedExecutor("test", threads=1, waiting=1), threading.Event()
 
         def fail() -> None:
-            time.sleep(0.2)
+            assert release.wait(HANGS_S), "the loop stood still"
             raise ValueError("told")
 
         task = asyncio.create_task(executor.run(fail))
-        beats = 0
-        while not task.done():
+        for _ in range(5):  # rounds of a loop that is free; one that is held would never let the work go
             await asyncio.sleep(0.01)
-            beats += 1
-        assert beats >= 5
+        assert not task.done()
+        release.set()
         with pytest.raises(ValueError, match="told"):
             await task
         executor.close()

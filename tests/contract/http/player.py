@@ -11,7 +11,7 @@ import httpx2
 from tests.contract.http.contract import CALLS, LINE_SAMPLES, Call, faults, filled
 from tests.running_demo import REPO
 
-WAIT_S = 90.0
+WAIT_S = 240.0
 
 
 class Player:

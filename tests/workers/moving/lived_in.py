@@ -261,7 +261,7 @@ def _first_events(house: OpenHouse, people: Inhabitants) -> None:
     house.post_events(people.site_key, people.posted)
     house.drain()
     house.post_events(people.site_key, [event(house, "click", people.tokens[1], "click-0", x=1)])
-    house.ports.event_log.append([b"nobody can read this"]).result(30)
+    house.ports.event_log.append([b"nobody can read this"]).result(60)
 
 
 def _last_events(house: OpenHouse, people: Inhabitants) -> None:

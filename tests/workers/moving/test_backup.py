@@ -5,7 +5,6 @@ import json
 import shutil
 import stat
 import threading
-import time
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,6 +18,7 @@ from api.billing.models import MeterPush, PushState, TenantBilling
 from api.kit.clock import FixedClock
 from api.kit.db import Database
 from api.settings import SecretSettings, Settings, StripeSettings
+from tests.patience import until
 from tests.workers.moving.conftest import Lived
 from tests.workers.moving.lived_in import EVENING, OpenHouse, event, finds, goes_on, gross_of, looks, opened, same
 from tests.workers.moving.servers import build, demolish
@@ -76,7 +76,7 @@ class BusyHouse:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(60)
 
     def _post(self) -> None:
         people = self._lived.people
@@ -94,9 +94,7 @@ def test_a_house_on_servers_is_backed_up_at_work_and_comes_back_whole(
     """It moves in from the archive of a data directory: both shapes read what either has written."""
     assert restore(archive, on_servers).settled.searchable == 6
     with opened(on_servers, FixedClock(EVENING)) as house, BusyHouse(house, first_house) as busy:
-        deadline = time.monotonic() + 30
-        while not stored(house) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        until(lambda: stored(house), pause_s=0.1)
         made = backup(on_servers, tmp_path / "live.zip")
         assert made.manifest.live
     demolish(on_servers, for_good=False)

@@ -260,10 +260,10 @@ def test_a_zip_has_one_feed_whatever_its_name(read) -> None:
 
 def test_zip_bombs_are_not_unpacked(read) -> None:
     bomb = zipped(("feed.csv", HEADER.encode() + b"x" * 50_000_000))
-    started = time.monotonic()
+    started = time.thread_time()  # work, whatever else the machine does
     with pytest.raises(FeedUnreadable):
         read(bomb)
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - started < 2
 
 
 def test_a_zip_that_claims_too_many_entries_is_refused_unread(read) -> None:
