@@ -3,7 +3,9 @@
 import hashlib
 import os
 import socket
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,7 +15,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from sqlalchemy import DateTime, Engine, NullPool, event
 from sqlalchemy.engine import Connection, Dialect
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session, create_engine
@@ -43,15 +45,31 @@ _TIMEOUTS_MS = {"statement_timeout": 30_000, "lock_timeout": 10_000, "idle_in_tr
 _POOL_WAIT_S = 5.0
 _RECYCLE_S = 1800  # firewalls forget connections that live long
 _MAX_NAME = 63
+_SQLITE_WAIT_S = 15.0
 
 
 def _sqlite_pragmas(connection: DBAPIConnection, _record: object) -> None:
     connection.isolation_level = None  # we issue BEGIN ourselves, see _begin
     cursor = connection.cursor()
-    # to wait comes first: switching to WAL wants the file for itself, and others may be starting, too
-    for pragma in ("busy_timeout=15000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    cursor.execute(f"PRAGMA busy_timeout={int(_SQLITE_WAIT_S * 1000)}")
+    _to_wal(cursor)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _to_wal(cursor: DBAPICursor) -> None:
+    """Switching wants the file for itself while others may be starting too, and SQLite does not always wait for it."""
+    gives_up_at = time.monotonic() + _SQLITE_WAIT_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > gives_up_at:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:

@@ -23,11 +23,11 @@ def upgrade(database: Database) -> None:
     """Run every migration that is missing, inside one transaction: all or none. Others that start at the same time wait
     and then find nothing to do."""
     config = _config()
-    with database.engine.execution_options(write=True).connect() as connection:
+    # begun by us: in a transaction of its own, Alembic commits each migration on SQLite, and two could take turns
+    with database.engine.execution_options(write=True).begin() as connection:
         _wait_for_our_turn(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        connection.commit()
 
 
 def _wait_for_our_turn(connection: Connection) -> None:

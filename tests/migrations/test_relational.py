@@ -12,7 +12,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import BigInteger, Enum, inspect
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlmodel import SQLModel, select
 
 from api.accounts.models import Tenant
@@ -62,6 +62,14 @@ def test_they_make_the_tables_of_the_models(database: Database) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "render_as_batch": True})
         assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_one_that_fails_leaves_nothing_of_those_before_it(database: Database) -> None:
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE search_verdicts (somebody_elses INTEGER)")
+    with pytest.raises(SQLAlchemyError, match="already exists"):
+        upgrade(database)
+    assert inspect(database.engine).get_table_names() == ["search_verdicts"]
 
 
 def test_a_second_run_changes_nothing(database: Database) -> None:
