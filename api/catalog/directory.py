@@ -172,7 +172,8 @@ class CatalogAcrossTenants:
 
 
 def yet_unseen(database: Database, embedder_version: str) -> int:
-    """How many products, of those that searches had found, this embedder has yet to look at."""
+    """How many products have a vector of another embedder only, so that searches do not find them. Counts rows: for a
+    house that starts, not for a probe."""
     with database.read() as session:
         return CatalogRowsAcrossTenants(session).yet_unseen(embedder_version)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from api.catalog.directory import yet_unseen
 from api.events.migrations import require_schema
 from api.events.store import EventStore
 from api.kit.migrations import schema_problem
@@ -46,7 +45,7 @@ def checks_of(ports: "Ports") -> dict[str, Check]:
         ),
         "event_log": ports.event_log.check,
         "event_store": store_checks(ports.event_store),
-        "index": _all_of(ports.index.check, once(lambda: _refuse(_unseen(ports)))),
+        "index": ports.index.check,
         "blobs": ports.blobs.check,
     }
     status = getattr(ports.event_log, "status", None)
@@ -54,7 +53,7 @@ def checks_of(ports: "Ports") -> dict[str, Check]:
         checks["kafka"] = lambda: _refuse(status())
     kept = getattr(ports.index, "status", None)  # one in the process, whose files may not be usable
     if kept is not None:
-        checks["index"] = _all_of(checks["index"], lambda: _refuse(kept()))
+        checks["index"] = _all_of(ports.index.check, lambda: _refuse(kept()))
     if isinstance(ports.queue, CeleryQueue):
         checks["broker"] = ports.queue.check
     return checks
@@ -75,12 +74,6 @@ def once(check: Check) -> Check:
 def store_checks(store: EventStore) -> Check:
     """The event store answers, and has the schema of this release."""
     return _all_of(lambda: store.select("SELECT 1 AS one"), once(lambda: require_schema(store)))
-
-
-def _unseen(ports: "Ports") -> str | None:
-    """After a change of the embedder an index fills up again, product by product."""
-    products = yet_unseen(ports.database, ports.eyes.embedder_version)
-    return f"this release's embedder has yet to look at {products} of its products" if products else None
 
 
 def _all_of(*checks: Check) -> Check:

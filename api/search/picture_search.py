@@ -11,6 +11,7 @@ from api.search.exactness import Asked
 from api.search.match import Look
 from api.search.ranking import VOTERS
 from api.search.schemas import MOST_OBJECTS, FilterQuery, MatchRead, ObjectRead, SearchAnswer, SearchQuery
+from api.search.service import POOL
 from api.vision.picture import WHOLE, Box, Detection, Picture
 from api.vision.schemas import AttributesRead, BoxRead, ImageRead
 from api.vision.shot import Shot, shot_of
@@ -61,23 +62,25 @@ def _objects(
     ]
     wrong = ports.verdicts.wrong(tenant_id, vectors)
     lines = ports.finder.match(
-        vectors, catalog_ids=catalog_ids, k=options.limit, looks=looks, wrong=wrong, **options.filters()
+        vectors, catalog_ids=catalog_ids, k=max(options.limit, POOL), looks=looks, wrong=wrong, **options.filters()
     )
     tokens = ports.verdicts.sealer.seal(tenant_id, query_id, vectors, ports.clock.now())
-    objects = [
+    # the nearest of all, not of those that are asked for: what is out of stock stands last
+    nearest = [max((match.score for match in line), default=NOTHING) for line in lines]
+    answered = in_order(labels, nearest, ports.eyes.similar_floor) if found else [0]
+    return [
         ObjectRead(
-            label=place.label,
-            score=place.score,
-            box=BoxRead.of(place.box),
+            label=labels[at],
+            score=places[at].score,
+            box=BoxRead.of(boxes[at]),
             attributes=AttributesRead.of(
-                item, audience_seen(place.label, [near.product.audience for near in line[:VOTERS]])
+                attributes[at], audience_seen(labels[at], [near.product.audience for near in lines[at][:VOTERS]])
             ),
-            matches=[MatchRead.of(match) for match in line],
-            token=token,
+            matches=[MatchRead.of(match) for match in lines[at][: options.limit]],
+            token=tokens[at],
         )
-        for place, item, line, token in zip(places, attributes, lines, tokens, strict=True)
+        for at in answered
     ]
-    return in_order(objects, ports.eyes.similar_floor) if found else objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +102,9 @@ def places_of(found: Sequence[Detection], asked: Box | None) -> list[Place]:
     return places if several or any(item.box.w * item.box.h >= FILLING for item in found) else [*places, Place(WHOLE)]
 
 
-def in_order(objects: list[ObjectRead], floor: float) -> list[ObjectRead]:
-    """Those that look most like a product first. The whole picture (no label) leads where it looks like something, too,
-    and no part of it clearly more so; else it is left out."""
-    nearest = [max((match.score for match in item.matches), default=NOTHING) for item in objects]
-    parts = [(near, item) for near, item in zip(nearest, objects, strict=True) if item.label is not None]
-    parts.sort(key=lambda one: -one[0])
-    wholes = [(near, item) for near, item in zip(nearest, objects, strict=True) if item.label is None]
-    leading = [item for near, item in wholes if near >= max(floor, parts[0][0] - NEARER)]
-    return [*leading, *(item for _, item in parts)]
+def in_order(labels: Sequence[str | None], nearest: Sequence[float], floor: float) -> list[int]:
+    """Places of those that are answered, what looks most like a product first. The whole picture (no label) leads where
+    it looks like something, too, and no part of it clearly more so; else it is left out."""
+    parts = sorted((at for at, label in enumerate(labels) if label is not None), key=lambda at: -nearest[at])
+    least = max(floor, nearest[parts[0]] - NEARER)
+    return [*(at for at, label in enumerate(labels) if label is None and nearest[at] >= least), *parts]

@@ -7,6 +7,8 @@ const place = (root) => {
     box.style.top = `${y * 100}%`;
     box.style.width = `${w * 100}%`;
     box.style.height = `${h * 100}%`;
+    // A name that begins near the right edge would widen a phone's page.
+    box.classList.toggle("right", Number(x) + w / 2 > 0.6);
   }
 };
 document.addEventListener("DOMContentLoaded", () => place(document));

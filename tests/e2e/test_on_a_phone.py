@@ -61,3 +61,21 @@ def test_every_section_is_in_sight_and_no_page_scrolls_sideways(demo: RunningDem
     context.close()
     assert len(visited) >= len(boxes)
     assert wide == {}
+
+
+def test_the_name_of_a_thing_at_the_edge_of_a_picture_widens_no_page(demo: RunningDemo, phone: Browser) -> None:
+    page = phone.new_page(viewport=NARROW, is_mobile=True)
+    signed_in(page, demo, "publisher")
+    page.goto(f"{demo.base_url}/publisher/media")
+    page.evaluate(
+        """() => {
+            const box = document.createElement("div");
+            box.className = "box";
+            box.innerHTML = "<span>12 outerwear</span>";
+            Object.assign(box.dataset, { x: 0.88, y: 0.2, w: 0.1, h: 0.1 });
+            document.querySelector(".scene").append(box);
+            document.dispatchEvent(new Event("DOMContentLoaded"));
+        }"""
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") == NARROW["width"]
+    page.close()

@@ -1,10 +1,7 @@
 """Which objects a picture search answers, and in what order."""
 
-from api.search.picture_search import NEARER, in_order, places_of
-from api.search.schemas import MatchRead, ObjectRead
+from api.search.picture_search import NEARER, NOTHING, in_order, places_of
 from api.vision.picture import WHOLE, Box, Detection
-from api.vision.schemas import AttributesRead, BoxRead
-from tests.api.search.made_up import match, product
 
 FLOOR = 0.4
 PART = Box(0.1, 0.1, 0.3, 0.3)
@@ -31,33 +28,21 @@ def test_where_nothing_is_found_the_place_asked_for_or_the_whole_is_looked_at() 
     assert [place.box for place in places_of([], None)] == [WHOLE]
 
 
-def seen(label: str | None, *scores: float) -> ObjectRead:
-    """An object whose matches have these scores."""
-    return ObjectRead(
-        label=label,
-        score=0.5 if label else None,
-        box=BoxRead.of(PART if label else WHOLE),
-        attributes=AttributesRead(colours=[], pattern="plain", audience="unknown", sharpness=1, size=0.1),
-        matches=[MatchRead.of(match(product("one"), score)) for score in scores],
-        token="",
-    )
-
-
-def order(*objects: ObjectRead) -> list[str | None]:
-    return [item.label for item in in_order(list(objects), FLOOR)]
+def order(*objects: tuple[str | None, float]) -> list[str | None]:
+    labels = [label for label, _ in objects]
+    return [labels[at] for at in in_order(labels, [near for _, near in objects], FLOOR)]
 
 
 def test_what_looks_most_like_a_product_comes_first() -> None:
-    # what is out of stock stands last among the matches and may be the nearest
-    assert order(seen("bag", 0.5), seen("belt"), seen("dress", 0.3, 0.8), seen(None, 0.1)) == ["dress", "bag", "belt"]
+    assert order(("bag", 0.5), ("belt", NOTHING), ("dress", 0.8), (None, 0.1)) == ["dress", "bag", "belt"]
 
 
 def test_the_whole_picture_leads_where_no_part_says_clearly_more() -> None:
-    assert order(seen("headwear", 0.5), seen(None, 0.7)) == [None, "headwear"]
-    assert order(seen("headwear", 0.7 + NEARER - 0.01), seen(None, 0.7)) == [None, "headwear"]
-    assert order(seen("headwear", 0.7 + NEARER + 0.01), seen(None, 0.7)) == ["headwear"]
+    assert order(("headwear", 0.5), (None, 0.7)) == [None, "headwear"]
+    assert order(("headwear", 0.7 + NEARER - 0.01), (None, 0.7)) == [None, "headwear"]
+    assert order(("headwear", 0.7 + NEARER + 0.01), (None, 0.7)) == ["headwear"]
 
 
 def test_the_whole_of_a_picture_that_looks_like_nothing_is_left_out() -> None:
-    assert order(seen("bag", 0.2), seen(None, FLOOR - 0.01)) == ["bag"]
-    assert order(seen("bag"), seen(None)) == ["bag"]
+    assert order(("bag", 0.2), (None, FLOOR - 0.01)) == ["bag"]
+    assert order(("bag", NOTHING), (None, NOTHING)) == ["bag"]
