@@ -16,3 +16,15 @@ def until(found: Callable[[], T], what: str = "it did not come about", pause_s: 
         assert time.monotonic() < gives_up_at, f"{what} within {HANGS_S:g} s"
         time.sleep(pause_s)
     return answer
+
+
+def seen_within(seconds: float, found: Callable[[], T], what: str = "it does not show", pause_s: float = 0.1) -> T:
+    """The first truthy answer. Who asks later than `seconds` from now must get it; how long a busy machine takes over
+    an answer does not count."""
+    began = time.monotonic()
+    while True:
+        asked_after_s = time.monotonic() - began
+        if answer := found():
+            return answer
+        assert asked_after_s < seconds, f"{what} to who asks after {asked_after_s:.1f} s; {seconds:g} s are promised"
+        time.sleep(pause_s)

@@ -80,7 +80,7 @@ class RunningDemo:
             status = self.process.wait(90)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError("the demo did not stop within 30 s of SIGTERM") from None
+            raise AssertionError("the demo did not stop within 90 s of SIGTERM") from None
         self._close()
         return status
 

@@ -20,7 +20,7 @@ from tests.every_process import BROWSER, House, api_processes, call, everywhere,
 
 pytestmark = pytest.mark.slow
 log = logging.getLogger(__name__)
-LOOKED_AT_WITHIN_S, WITHIN_S = 240, 5
+LOOKED_AT_WITHIN_S, WITHIN_S = 60, 5
 LARGE, GARMENTS = 0.03, 4
 Box = tuple[float, float, float, float]
 

@@ -18,7 +18,7 @@ from tests.every_process import House, api_processes, call, everywhere, fresh
 
 pytestmark = pytest.mark.slow
 log = logging.getLogger(__name__)
-SEARCHABLE_WITHIN_S, CHANGED_WITHIN_S = 240, 60
+SEARCHABLE_WITHIN_S, CHANGED_WITHIN_S = 60, 60
 UNLISTED_WITHIN_S = FOLLOWS_WITHIN_S = 5
 # alone: with the answer of the DELETE; beside others: no search is ever answered from an index older than this
 GONE_WITHIN_S = {1: 0.0, 2: 5.0}

@@ -20,7 +20,8 @@ from tests.api.search.away import closed_port
 from tests.own_redis import OwnRedis, redis_or_nothing
 from tests.patience import HANGS_S, until
 from workers import celery_app, celery_worker
-from workers.celery_worker import Beat
+from workers.celery_worker import Beat, Worker
+from workers.cli import ending
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -137,6 +138,21 @@ def test_a_broker_that_is_away_costs_one_try_then_nothing(
     assert bench.queue.waiting() == 1
 
 
+def test_the_waits_for_a_broker_are_short_in_production(server: OwnRedis) -> None:
+    app = Celery("production", set_as_current=False)
+    app.conf.update(celery_app.configuration(QueueSettings(broker_url=server.url)))
+    with app.connection_for_write() as connection:
+        pool = connection.default_channel.client.connection_pool
+        held = pool.get_connection()
+        try:
+            assert held.socket_connect_timeout <= 0.5
+            assert held.socket_timeout <= 0.9
+            assert held.retry.get_retries() == 0, "and none is waited out twice"
+        finally:
+            pool.release(held)
+    app.close()
+
+
 def test_a_broker_that_says_nothing_is_no_worse(
     server: OwnRedis, tmp_path: Path, asked: list[bool], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,10 +234,23 @@ def test_a_polite_stop_hands_back_at_once_what_does_not_end(bench: Bench, server
     bench.queue.send("test.hold")
     until(lambda: bench.ran)
     bench.queue.send("test.note", text="next")
+    started = time.monotonic()
     assert bench.stop(worker) is False  # and does stop, which what is held does not do by itself
+    assert time.monotonic() - started < ending.WITHIN_S, "what takes longer is killed"
     assert bench.ran == ["held"]
     assert server.client.llen(QUEUE) == 2, "both wait for another worker now, not after the visibility time-out"
     assert server.client.hlen("unacked") == 0
+
+
+def test_the_waits_of_a_polite_stop_are_short_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(celery_worker.state, "should_stop", None)  # what a stop tells Celery of the whole process
+    worker, waits = Worker(1, app=Celery("production", set_as_current=False)), list[float]()
+    monkeypatch.setattr(worker._thread, "join", waits.append)
+    worker.stop()
+    assert worker._pool.patience_s <= 10
+    assert len(waits) == 1
+    assert worker._pool.patience_s < waits[0] <= 15
+    assert waits[0] + 5 < ending.WITHIN_S, "the process has time to end after it"
 
 
 def test_sweeps_that_nobody_takes_do_not_pile_up_into_work(bench: Bench, server: OwnRedis) -> None:

@@ -86,10 +86,17 @@ class TestOnPhotographs:
         assert told[kind, kind] / said >= right
 
     def test_what_is_plain_seldom_gets_a_pattern(self, told: Table) -> None:
-        """A wrong pattern hides a product from the filter that would find it. Measured: 222 of 231
-        (0.93 to 0.98) are called plain or unknown."""
+        """A wrong pattern hides a product from the filter that would find it. Measured: 217 of 231 are called plain
+        (0.94; 0.90 to 0.96), 222 plain or unknown (0.93 to 0.98)."""
         plain = {found: count for (wanted, found), count in told.items() if wanted == "plain"}
+        assert plain["plain"] / sum(plain.values()) >= 0.9
         assert (plain["plain"] + plain.get("unknown", 0)) / sum(plain.values()) >= 0.93
+
+    def test_what_has_a_pattern_is_seldom_called_plain(self, told: Table) -> None:
+        """Measured: 38 of 210 (0.18; 0.14 to 0.24)."""
+        patterned = {pair: count for pair, count in told.items() if pair[0] != "plain"}
+        assert sum(patterned.values()) == 210
+        assert sum(count for (_, found), count in patterned.items() if found == "plain") / 210 <= 0.24
 
 
 def test_a_blurred_picture_is_less_sharp() -> None:
