@@ -33,11 +33,17 @@ const figuresInPlace = {
   }),
 };
 
+/** Properties that stay inside one bundle and are no name of the browser's or of the API's: they become single letters. */
+const OWN_NAMES = new RegExp(`^(${[
+  "asked", "attempts", "clicked", "clippers", "consider", "drawn", "exposure", "filled", "film", "flying", "follow", "forget", "frame", "fresh",
+  "identity", "inset", "later", "level", "linear", "near", "newView", "onChange", "picture", "record", "share", "spots", "until", "votes", "wanted",
+].join("|")})$`);
+
 const bundle = async (entry, name, outdir, format, define) => {
   const outfile = join(outdir, name);
   await build({
     absWorkingDir: here, entryPoints: [join("src", entry)], outfile, bundle: true, minify: true, format, define,
-    target, charset: "ascii", legalComments: "none", logLevel: "warning", plugins: [cssAsText, figuresInPlace],
+    target, mangleProps: OWN_NAMES, charset: "ascii", legalComments: "none", logLevel: "warning", plugins: [cssAsText, figuresInPlace],
   });
   // The content's hash in the address lets the parts be cached for good while shoplight.js is looked up again.
   const hash = createHash("sha256").update(await readFile(outfile)).digest("hex").slice(0, 10);

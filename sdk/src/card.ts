@@ -74,7 +74,7 @@ export const createCard = (overlay: Overlay, api: string, record: Record, moved:
     if (!current) return;
     const { button } = current;
     // A card opened on purpose outlives its moment in a film, not its picture.
-    const away = button.matches("[hidden],.out");
+    const away = button.matches("[hidden],[hidden] *,.out,.out *");
     if (!button.isConnected || (away && !pinned)) close();
     else if (!away) placeBeside(node, button.getBoundingClientRect());
   };

@@ -122,6 +122,7 @@ export const start = (embed: Embed): Core => {
 
   const want = (medium: Medium): void => {
     if (!mayShow()) return;
+    medium.wanted = true;
     const known = answers.fresh(medium.asked.url);
     if (known) draw(medium, known);
     else client.want(medium.asked);
@@ -151,9 +152,10 @@ export const start = (embed: Embed): Core => {
     for (const medium of media.all()) if (medium.near) want(medium);
   });
 
-  // Whoever goes by keyboard jumps over what lies between: hotspots of the whole page stand ready.
+  // Whoever goes by keyboard jumps over what lies between: hotspots of the whole page stand ready. Each is asked for once.
   listen(document, "keydown", (event) => {
-    if ((event as KeyboardEvent).key === "Tab") media.all().forEach(want);
+    if ((event as KeyboardEvent).key !== "Tab") return;
+    for (const medium of media.all()) if (!medium.wanted) want(medium);
   });
   listen(window, "focus blur", () => media.update());
   listen(document, "visibilitychange", () => {

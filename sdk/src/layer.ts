@@ -4,7 +4,7 @@ import type { Box, Tag } from "./contract.ts";
 import { make, say } from "./dom.ts";
 import { anchor, spread, toViewport, type Point } from "./geometry.ts";
 import { listen, safe } from "./guard.ts";
-import { isIn, isShown, project, type Projection } from "./projection.ts";
+import { WINDOW, away, isShown, project, reach, type Projection } from "./projection.ts";
 import { spotName } from "./wording.ts";
 
 /** Targets this far apart never overlap (WCAG 2.2 asks for 24 px), nor does the label of one cover the next. */
@@ -45,7 +45,7 @@ export class Layer {
       if (spot.tag.sponsored) spot.button.append(make("span", "ad", "Ad"));
       spot.button.hidden = true;
       spot.button.addEventListener("keydown", safe((event: KeyboardEvent) => this.#arrows(event, spot)));
-      listen(spot.button, "focus", () => this.#reveal(spot));
+      listen(spot.button, "keyup", (event) => this.#reveal(event as KeyboardEvent, spot));
       events.bind(spot);
     }
     // Far from its picture in the page's order: whoever listens hears which one it is.
@@ -55,10 +55,13 @@ export class Layer {
 
   place(toLayer: (at: Point) => Point, fresh: boolean): void {
     const { el, node } = this;
+    // Not seen, and in the Tab order all the same.
+    node.classList.toggle("out", !this.onScreen);
+    if (!fresh && !this.onScreen) return;
     node.hidden = !isShown(el);
-    if (node.hidden) return this.spots.forEach(({ button }) => { button.hidden = true; });
+    if (node.hidden) return;
     if (fresh || !this.#cached) this.#cached = project(el);
-    const { level, scrollers, walls } = this.#cached;
+    const { level, clippers } = this.#cached;
     node.style.zIndex = String(level);
     let free = this.#limit;
     const shown: Spot[] = [];
@@ -67,15 +70,24 @@ export class Layer {
       const held = this.#held(spot);
       const at = free > 0 || held ? this.#locate(spot.tag) : null;
       if (!at && held) continue;
-      spot.button.hidden = !at || !isIn(at, walls);
-      if (spot.button.hidden) continue;
+      const there = at && reach(at, clippers);
+      spot.button.hidden = !there;
+      if (!there) continue;
       free -= 1;
-      if (isIn(at!, scrollers)) {
+      if (spot.button.classList.toggle("out", there !== at)) this.#put(spot, toLayer(there));
+      else {
         shown.push(spot);
-        places.push(at!);
-      } else this.#put(spot);
+        places.push(at);
+      }
     }
-    this.arrange(places, APART).forEach((at, i) => this.#put(shown[i]!, toLayer(at), isIn(at, [undefined])));
+    this.arrange(places, APART).forEach((at, i) => {
+      const spot = shown[i]!;
+      this.#put(spot, toLayer(at));
+      // The browser knows more than we do: clip paths, and the window around an iframe.
+      if (spot.drawn || !this.onScreen || !reach(at, [WINDOW])) return;
+      spot.drawn = true;
+      this.#events.drawn(spot.tag);
+    });
   }
 
   remove(): void {
@@ -94,23 +106,22 @@ export class Layer {
     return at ? toViewport({ x: at.x + inset.x, y: at.y + inset.y }, border, linear, this.el.getBoundingClientRect()) : null;
   }
 
-  /** Without a place it is scrolled out of its box: not seen, and in the Tab order all the same. */
-  #put(spot: Spot, at?: Point, seen?: boolean): void {
-    const { classList, style } = spot.button;
-    classList.toggle("out", !at);
-    style.translate = at ? `${at.x.toFixed(1)}px ${at.y.toFixed(1)}px` : "";
-    if (!seen || spot.drawn) return;
-    spot.drawn = true;
-    this.#events.drawn(spot.tag);
+  #put({ button }: Spot, { x, y }: Point): void {
+    button.style.translate = `${x.toFixed(1)}px ${y.toFixed(1)}px`;
   }
 
-  /** The keyboard has come to a hotspot that is out of view, or under something: its place goes to the middle of the window. */
-  #reveal({ button, tag }: Spot): void {
-    const { x, y, width, height } = button.getBoundingClientRect();
+  /** The keyboard has come to a hotspot that is out of view, or under something: all that scrolls brings it to its middle. */
+  #reveal({ key, ctrlKey, altKey }: KeyboardEvent, { button, tag }: Spot): void {
+    const { x, y, width } = button.getBoundingClientRect();
     const root = button.getRootNode() as ShadowRoot;
-    if (!button.matches(":focus-visible") || root.elementFromPoint(x + width / 2, y + height / 2) === button) return;
-    this.el.scrollIntoView();
-    scrollBy(0, (this.#locate(tag)?.y ?? 0) - innerHeight / 2);
+    // With Ctrl or Alt it is the window that was changed; Escape in the card gives the focus back and moves nothing.
+    if (!/Tab|Arrow/.test(key) || ctrlKey || altKey || root.elementFromPoint(x + width / 2, y + width / 2) === button) return;
+    for (const it of this.#cached!.clippers) {
+      const at = this.#locate(tag);
+      if (!at) return;
+      const { x: left, y: top } = away(at, it, it.y);
+      (it.el ?? window).scrollBy({ left, top, behavior: "instant" });
+    }
   }
 
   #arrows(event: KeyboardEvent, spot: Spot): void {

@@ -14,6 +14,7 @@ export interface Medium {
   readonly exposure: Exposure;
   share: number;
   near: boolean;
+  wanted?: boolean;
   layer: Layer | null;
   film: Film | null;
 }

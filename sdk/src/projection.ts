@@ -3,7 +3,15 @@
 import type { Box } from "./contract.ts";
 import { fitted, type Linear, type Point, type Size } from "./geometry.ts";
 
-export type Clipper = Element | undefined;
+/** What clips a picture. Along each axis it either scrolls or is a wall: what lies behind that is gone. */
+export interface Clipper {
+  /** Missing for the window. */
+  el?: Element | undefined;
+  x: boolean;
+  y: boolean;
+}
+
+export const WINDOW: Clipper = { x: false, y: false };
 
 export interface Projection {
   /** Content box, the picture's place in it, and the border box around, all in the element's own untransformed pixels. */
@@ -12,19 +20,18 @@ export interface Projection {
   border: Size;
   inset: { x: number; y: number };
   linear: Linear;
-  /** Ancestors that clip it, undefined for the viewport. What a scroller hides is scrolled to; what a wall hides is gone. */
-  scrollers: Clipper[];
-  walls: Clipper[];
+  /** From the inside out. */
+  clippers: Clipper[];
   /** z-index that stands for the picture's level in the page, so that what covers the picture covers its hotspots too. */
   level: number;
 }
 
-const px = (value: string): number => Number.parseFloat(value) || 0;
+const px = (value: string): number => parseFloat(value) || 0;
 
-const naturalSize = (el: HTMLElement): Size =>
-  el instanceof HTMLVideoElement
-    ? { w: el.videoWidth, h: el.videoHeight }
-    : { w: (el as HTMLImageElement).naturalWidth, h: (el as HTMLImageElement).naturalHeight };
+const naturalSize = (el: HTMLElement): Size => {
+  const { videoWidth, videoHeight, naturalWidth, naturalHeight } = el as HTMLVideoElement & HTMLImageElement;
+  return { w: videoWidth ?? naturalWidth, h: videoHeight ?? naturalHeight };
+};
 
 /** The parent in the flat tree, through slots and shadow roots. */
 const parentOf = (el: Element): Element | null => {
@@ -32,16 +39,10 @@ const parentOf = (el: Element): Element | null => {
   return el.assignedSlot ?? el.parentElement ?? (root instanceof ShadowRoot ? root.host : null);
 };
 
-const ownTransform = (style: CSSStyleDeclaration): DOMMatrix | null => {
-  const { transform, rotate, scale } = style;
-  if (transform === "none" && rotate === "none" && scale === "none") return null;
-  const matrix = new DOMMatrix();
-  if (/^-?[\d.]+deg$/.test(rotate)) matrix.rotateSelf(px(rotate));
-  if (scale && scale !== "none") {
-    const [x = "1", y = x] = scale.split(" ");
-    matrix.scaleSelf(px(x), px(y));
-  }
-  return transform && transform !== "none" ? matrix.multiply(new DOMMatrix(transform)) : matrix;
+const ownTransform = ({ transform, rotate, scale }: CSSStyleDeclaration): DOMMatrix | null => {
+  if (transform + rotate + scale === "nonenonenone") return null;
+  const [x, y = x] = scale.split(" ").map(px);
+  return new DOMMatrix().rotateSelf(px(rotate)).scaleSelf(x || 1, y || 1).multiply(new DOMMatrix(transform));
 };
 
 const content = (el: HTMLElement, style: CSSStyleDeclaration): Pick<Projection, "frame" | "border" | "inset"> => {
@@ -57,8 +58,11 @@ const content = (el: HTMLElement, style: CSSStyleDeclaration): Pick<Projection, 
 export const project = (el: HTMLElement): Projection => {
   const style = getComputedStyle(el);
   const box = content(el, style);
-  const scrollers: Clipper[] = [];
-  const walls: Clipper[] = [];
+  const clippers: Clipper[] = [];
+  const { body, documentElement } = document;
+  // Whose overflow is the window's, as CSS has it; the other one's is its own.
+  const page = getComputedStyle(documentElement).overflow === "visible" ? body : documentElement;
+  let list = clippers;
   let matrix = new DOMMatrix();
   let level = 0;
   for (let at: Element | null = el; at; at = parentOf(at)) {
@@ -67,25 +71,42 @@ export const project = (el: HTMLElement): Projection => {
     if (own) matrix = own.multiply(matrix);
     if (look.zIndex !== "auto") level = px(look.zIndex);
     else if (own || look.position === "fixed" || look.position === "sticky" || look.opacity !== "1") level = 0;
-    if (look.position === "fixed") walls.push(undefined);
-    if (at === el || at === document.body || at === document.documentElement || look.overflow === "visible") continue;
-    (/auto|scroll/.test(look.overflow) ? scrollers : walls).push(at);
+    const scrolls = (overflow: string): boolean => !/hidden|clip/.test(overflow);
+    if (at === page || look.overflow !== "visible") {
+      list.push({ el: at === page ? undefined : at, x: scrolls(look.overflowX), y: scrolls(look.overflowY) });
+    }
+    if (look.position === "fixed") {
+      list.push(WINDOW);
+      // Nothing around it moves or clips it.
+      list = [];
+    }
   }
   return {
     ...box,
     picture: fitted(box.frame, naturalSize(el), style.objectFit, style.objectPosition),
     linear: matrix,
-    scrollers,
-    walls,
+    clippers,
     level: Math.max(level, 0),
   };
 };
 
-/** Whether a point, in coordinates of the viewport, is inside all of these. */
-export const isIn = ({ x, y }: Point, clippers: Clipper[]): boolean => clippers.every((el) => {
-  const { left, top, right, bottom } = el?.getBoundingClientRect() ?? { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
-  return x >= left && x <= right && y >= top && y <= bottom;
-});
+/** How far a point of the viewport is from the middle of what clips it, and 0 along an axis on which it is inside already. */
+export const away = (at: Point, { el }: Clipper, centred = false): Point => {
+  const { left = 0, top = 0, width = innerWidth, height = innerHeight }: Partial<DOMRect> = el?.getBoundingClientRect() ?? {};
+  const [x, y] = [at.x - left - width / 2, at.y - top - height / 2];
+  return { x: Math.abs(x) > width / 2 ? x : 0, y: centred || Math.abs(y) > height / 2 ? y : 0 };
+};
+
+/** Where a point is seen once boxes that hide it were scrolled to have it in their middle; null where no scrolling shows it. */
+export const reach = (at: Point, clippers: Clipper[]): Point | null => {
+  for (const it of clippers) {
+    const { x, y } = away(at, it);
+    if ((x && !it.x) || (y && !it.y)) return null;
+    // What stands on the page itself goes along with it.
+    if (it.el && (x || y)) at = { x: at.x - x, y: at.y - y };
+  }
+  return at;
+};
 
 /**
  * False also for a picture that has not loaded: there is nothing to point at yet. Nothing can lie over a <video> that is

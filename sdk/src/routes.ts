@@ -3,10 +3,8 @@
 import { listen, safe } from "./guard.ts";
 
 /** Fragments are places on a page, except where a router keeps its routes in them. */
-export const viewAddress = (href: string): string => {
-  const url = new URL(href);
-  return url.origin + url.pathname + url.search + (/^#[/!]/.test(url.hash) ? url.hash : "");
-};
+export const viewAddress = ({ origin, pathname, search, hash }: Location | URL): string =>
+  origin + pathname + search + (/^#[/!]/.test(hash) ? hash : "");
 
 type HistoryMethod = "pushState" | "replaceState";
 
@@ -22,9 +20,9 @@ const hookHistory = (look: () => void): void => {
 };
 
 export const watchRoutes = (changed: () => void): void => {
-  let address = viewAddress(location.href);
+  let address = viewAddress(location);
   const look = safe(() => {
-    const now = viewAddress(location.href);
+    const now = viewAddress(location);
     // The same address replaced is the same view: frameworks do that for scroll positions.
     if (now === address) return;
     address = now;

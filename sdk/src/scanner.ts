@@ -9,8 +9,7 @@ export const kindOf = (el: MediaElement): MediaKind => (el instanceof HTMLVideoE
 
 /** The absolute address that names the medium, or "" where there is none a server could fetch (data:, blob:). */
 export const addressOf = (el: MediaElement): string => {
-  const source = el instanceof HTMLVideoElement ? el.querySelector("source")?.getAttribute("src") : null;
-  const raw = el.dataset.shoplightSrc || el.currentSrc || el.src || source;
+  const raw = el.dataset.shoplightSrc || el.currentSrc || el.src || el.querySelector("source")?.getAttribute("src");
   if (!raw) return "";
   try {
     const url = new URL(raw, document.baseURI);
@@ -23,12 +22,12 @@ export const addressOf = (el: MediaElement): string => {
 
 /** What makes an element show another picture. A srcset that merely picks another width leaves it as it is. */
 export const identityOf = (el: MediaElement): string => {
-  const sources = el instanceof HTMLVideoElement ? el.querySelectorAll("source") : el.closest("picture")?.querySelectorAll("source") ?? [];
+  const sources = (el.closest("picture") ?? el).querySelectorAll("source");
   const attributes = [el, ...sources].flatMap((it) => [it.getAttribute("src"), it.getAttribute("srcset"), it.getAttribute("data-shoplight-src")]);
   return attributes.join("\n");
 };
 
-export const optedOut = (el: Element): boolean => el.closest("[data-shoplight='off']") !== null;
+export const optedOut = (el: Element): boolean => !!el.closest("[data-shoplight=off]");
 
 const WATCHED = ["src", "srcset", "style", "class", "hidden", "open", "data-shoplight", "data-shoplight-src"];
 const isMedia = (node: unknown): node is MediaElement => node instanceof HTMLImageElement || node instanceof HTMLVideoElement;

@@ -16,14 +16,14 @@ export interface Settings {
 }
 
 const whole = (raw: string | undefined, fallback: number, low: number, high: number): number => {
-  const value = Number.parseInt(raw ?? "", 10);
-  return Number.isNaN(value) ? fallback : Math.min(Math.max(value, low), high);
+  const value = parseInt(raw ?? "");
+  return isNaN(value) ? fallback : Math.min(Math.max(value, low), high);
 };
 
 const apiOrigin = (raw: string | undefined, origin: string): string => {
   try {
     const url = new URL(raw || origin, location.href);
-    if (url.protocol === "https:" || url.protocol === "http:") return url.origin;
+    if (/^https?:$/.test(url.protocol)) return url.origin;
   } catch { /* an unreadable address falls back to the script's own host */ }
   return origin;
 };

@@ -20,16 +20,19 @@ type TcfApi = (command: string, version: number, callback: (data: TcData | null,
 const PURPOSE: Record<Activity, number> = { tags: 2, measure: 7, behaviour: 7 };
 /** The first policy version whose TC strings must carry the disclosed vendors (TCF 2.3). */
 const DISCLOSURE_SINCE = 5;
-const [FORBIDDEN, CONSENT_ONLY, INTEREST_ONLY] = [0, 1, 2];
+/** Restrictions that a publisher can lay on a purpose. */
+const FORBIDDEN = 0;
+const CONSENT_ONLY = 1;
+const INTEREST_ONLY = 2;
 
 const vendorMay = (data: TcData, purpose: number, vendor: number): boolean => {
   const restricted = data.publisher?.restrictions?.[purpose]?.[vendor];
   if (restricted === FORBIDDEN) return false;
   const disclosed = data.vendor?.disclosedVendors;
   if (disclosed ? !disclosed[vendor] : (data.tcfPolicyVersion ?? 0) >= DISCLOSURE_SINCE) return false;
-  const consent = data.purpose?.consents?.[purpose] && data.vendor?.consents?.[vendor] && restricted !== INTEREST_ONLY;
-  const interest = data.purpose?.legitimateInterests?.[purpose] && data.vendor?.legitimateInterests?.[vendor] && restricted !== CONSENT_ONLY;
-  return Boolean(consent || interest);
+  const said = (how: "consents" | "legitimateInterests", barred: number): boolean =>
+    !!(data.purpose?.[how]?.[purpose] && data.vendor?.[how]?.[vendor] && restricted !== barred);
+  return said("consents", INTEREST_ONLY) || said("legitimateInterests", CONSENT_ONLY);
 };
 
 /** What decided data says about one activity. */

@@ -27,8 +27,8 @@ test("words for what feeds write in several ways, none for what nobody knows", (
 });
 
 test("a fragment is a place on the page unless a router lives in it", () => {
-  assert.equal(viewAddress("https://a.example/x?b=1#top"), "https://a.example/x?b=1");
-  assert.notEqual(viewAddress("https://a.example/#/one"), viewAddress("https://a.example/#/two"));
+  assert.equal(viewAddress(new URL("https://a.example/x?b=1#top")), "https://a.example/x?b=1");
+  assert.notEqual(viewAddress(new URL("https://a.example/#/one")), viewAddress(new URL("https://a.example/#/two")));
 });
 
 const box = { x: 0, y: 0, w: 0.1, h: 0.1 };
