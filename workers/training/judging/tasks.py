@@ -96,7 +96,7 @@ def _item(sample: Sample) -> Item:
     try:
         with Image.open(sample.path) as picture:
             width, height = picture.size
-    except OSError:
+    except (OSError, ImportError):  # the latter from the opener that Ultralytics puts in Pillow's place
         return Item(sample.path, sample.label)
     x1, y1, x2, y2 = sample.box
     return Item(sample.path, sample.label, Box(x1 / width, y1 / height, (x2 - x1) / width, (y2 - y1) / height))

@@ -61,6 +61,9 @@ def load(sample: Sample, side: int) -> NDArray[np.uint8]:
             return _pixels(picture, sample.box, side)
     except Image.DecompressionBombError as error:
         raise UnreadablePicture("too many pixels") from error
+    except ImportError as error:
+        # Ultralytics, once imported, puts an opener in Pillow's place that wants one more library for the unknown.
+        raise UnreadablePicture("cannot identify what kind of picture it is") from error
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error) as error:
         # Pillow's readers raise any of these on bytes that are not what they claim.
         raise UnreadablePicture(str(error).partition("\n")[0][:200] or type(error).__name__) from error
