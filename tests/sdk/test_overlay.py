@@ -13,6 +13,7 @@ from tests.sdk.stub import Host
 
 PHOTO = '<img src="/photo.png" width=600 height=400>'
 RED = (122, 31, 43)
+FRAMES = 30  # half a second where nothing else is to do
 
 
 def red_centre(page: Page) -> tuple[float, float]:
@@ -32,9 +33,10 @@ def spot_centre(page: Page) -> tuple[float, float]:
 
 
 def distance(page: Page) -> tuple[float, float] | None:
-    """How far the hotspot is from the product, once both have come to rest; None if it lies on it."""
-    for pause_ms in (0, 100, 400, 1600, 6400):  # a busy machine's browser draws late
-        page.wait_for_timeout(pause_ms)
+    """How far the hotspot is from the product after FRAMES, which a busy machine's browser draws late; None if it lies
+    on it."""
+    for _ in range(FRAMES):
+        page.evaluate("new Promise(requestAnimationFrame)")
         (x, y), (want_x, want_y) = spot_centre(page), red_centre(page)
         if abs(x - want_x) <= 1.6 and abs(y - want_y) <= 1.6:
             return None
